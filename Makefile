@@ -1,0 +1,69 @@
+# `make demo` and `make test` set up all that they need in .venv and are quick when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+PEERS := .venv-peers
+BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow test-peers lint bench clean python
+
+help:
+	@echo "make demo        train on real data, then predict held-out rows"
+	@echo "make test        lint, types, layers, tests"
+	@echo "make test-slow   the long checks, seeds 0-4 on the real data among them"
+	@echo "make test-peers  hold results against PyTorch and JAX (heavy: an environment of its own)"
+	@echo "make bench       timings, beside PyTorch and JAX"
+	@echo "make clean       remove the environments and caches"
+
+python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "Chainrule needs Python 3.11 or newer, and '$(PYTHON)' was not found. Install it, or run: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Chainrule needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Run: make PYTHON=/path/to/newer/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' comes without the venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# install(environment, extras): a failed install leaves no stamp, so the next run tries again
+define install
+	@test -x $(1)/bin/python || $(PYTHON) -m venv --clear $(1)
+	@echo "installing into $(1) ..."
+	@$(1)/bin/python $(PIP) -e '.[$(2)]' || { \
+	  echo "Installing into $(1) failed (see above). Is a Python package index reachable?" >&2; exit 1; }
+	@touch $@
+endef
+
+$(VENV)/.demo: pyproject.toml | python
+	$(call install,$(VENV),datasets)
+
+$(VENV)/.dev: pyproject.toml | python
+	$(call install,$(VENV),dev)
+	@touch $(VENV)/.demo
+
+$(PEERS)/.peers: pyproject.toml | python
+	$(call install,$(PEERS),peers)
+
+demo: $(VENV)/.demo
+	@$(BIN)/chainrule fit digits --target digit --out runs/demo --overwrite
+	@$(BIN)/chainrule predict runs/demo digits --rows held-out --limit 10
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint
+	@$(BIN)/python -m pytest -n 2
+
+test-slow: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n 2 -m slow
+
+test-peers: $(PEERS)/.peers
+	@$(PEERS)/bin/python -m pytest tests/peers -p no:cacheprovider
+
+bench: $(PEERS)/.peers
+	@$(PEERS)/bin/python benchmarks/eager_chain.py
+
+clean:
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,460 @@
+"""Tensors, parameters, and ``bind``: the one door through which operations pass."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.core.errors import ChainruleError, DtypeError, ShapeError, TracingError
+from chainrule.core.graph import Node, Primitive, next_order
+from chainrule.core.types import (
+    BOOL,
+    DEFAULT_FLOAT,
+    FLOAT64,
+    INT64,
+    Array,
+    ArrayType,
+    Dtype,
+    Shape,
+    as_dtype,
+)
+
+#: Whatever can be turned into a tensor: tensors, parameters, numbers, lists, arrays, frames.
+TensorLike: TypeAlias = Any
+
+_ndarray = np.ndarray
+
+
+class _Mode(threading.local):
+    """What ``bind`` and ``Parameter`` do, thread by thread."""
+
+    recording: bool = True
+    #: Set while a graph is traced: lifts the parameters that are read to inputs.
+    reader: Callable[[Parameter], Tensor] | None = None
+    writer: Callable[[Parameter, Tensor], None] | None = None
+
+
+mode = _Mode()
+
+
+class Operand:
+    """What tensors and parameters have in common: NumPy's attributes, methods and operators.
+
+    The operators and the methods that compute are operations of ``chainrule.ops``, which puts
+    them here when it is imported (``ops.methods``); ``backward`` comes from ``autodiff.reverse``.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    # Filled by chainrule.ops.methods
+    __neg__: ClassVar[Callable[[Any], Tensor]]
+    __abs__: ClassVar[Callable[[Any], Tensor]]
+    __invert__: ClassVar[Callable[[Any], Tensor]]
+    __add__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __radd__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __sub__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __rsub__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __mul__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __rmul__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __truediv__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __rtruediv__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __pow__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __rpow__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __matmul__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __rmatmul__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __and__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __or__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __eq__: ClassVar[Callable[[Any, TensorLike], Tensor]]  # type: ignore[assignment]
+    __ne__: ClassVar[Callable[[Any, TensorLike], Tensor]]  # type: ignore[assignment]
+    __lt__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __le__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __gt__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __ge__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __getitem__: ClassVar[Callable[[Any, Any], Tensor]]
+    sum: ClassVar[Callable[..., Tensor]]
+    mean: ClassVar[Callable[..., Tensor]]
+    max: ClassVar[Callable[..., Tensor]]
+    min: ClassVar[Callable[..., Tensor]]
+    argmax: ClassVar[Callable[..., Tensor]]
+    cumsum: ClassVar[Callable[..., Tensor]]
+    astype: ClassVar[Callable[[Any, npt.DTypeLike], Tensor]]
+    reshape: ClassVar[Callable[..., Tensor]]
+    transpose: ClassVar[Callable[..., Tensor]]
+    flatten: ClassVar[Callable[[Any], Tensor]]
+    squeeze: ClassVar[Callable[..., Tensor]]
+    # Filled by chainrule.autodiff.reverse
+    backward: ClassVar[Callable[..., None]]
+
+    def tensor(self) -> Tensor:
+        """Return the value as a tensor."""
+        raise NotImplementedError
+
+    @property
+    def type(self) -> ArrayType:
+        """Shape and dtype."""
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> Shape:
+        """Size along each axis."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> Dtype:
+        """NumPy dtype of the elements."""
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.type.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.type.size
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The array with its axes reversed."""
+        return self.transpose()
+
+    def numpy(self) -> Array:
+        """Return the value as a NumPy array, read-only: tensors do not change."""
+        view = known(self.tensor(), "numpy()").view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """Return the value of a one-element tensor as a Python number."""
+        data = known(self.tensor(), "item()")
+        if data.size != 1:
+            raise ShapeError("item()", f"a tensor of shape {data.shape}", "exactly one element")
+        return data.item()
+
+    def tolist(self) -> Any:
+        """Return the value as nested lists of Python numbers."""
+        return known(self.tensor(), "tolist()").tolist()
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(known(self.tensor(), "np.asarray()"), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        # A consumer may write into what it gets; tensors do not change, so it gets a copy.
+        return known(self.tensor(), "DLPack").copy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        value = self.item()
+        if not isinstance(value, int):
+            raise TypeError(f"only an integer tensor can be used as an index, not {self.dtype}")
+        return value
+
+    def __bool__(self) -> bool:
+        data = known(self.tensor(), "a Python condition (if, while, and, or, not)")
+        if data.size != 1:
+            raise ShapeError(
+                "condition",
+                f"a tensor of shape {data.shape}",
+                "one element",
+                "Reduce it first, for example with (x > 0).min().",
+            )
+        return bool(data)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            "tensors do not change: build a new one with cr.where(mask, new, old) or "
+            "cr.scatter_add(x, indices, values), or assign a cr.Parameter as a whole"
+        )
+
+
+class Tensor(Node, Operand):
+    """An array that does not change, with NumPy's semantics, and the node that computed it.
+
+    Made by ``cr.tensor``, ``cr.zeros`` and their like, and by every operation.
+    """
+
+    __slots__ = ("cell",)
+    __hash__ = object.__hash__
+
+    #: The parameter that this value was read from, if it was.
+    cell: Parameter | None
+
+    def __init__(
+        self,
+        data: Array | None,
+        primitive: Primitive | None = None,
+        inputs: tuple[Node, ...] = (),
+        attrs: Mapping[str, Any] | None = None,
+        tracked: bool = False,
+    ) -> None:
+        self.data = data
+        self.primitive = primitive
+        self.inputs = inputs
+        self.attrs = attrs or _NO_ATTRS
+        self.tracked = tracked
+        self.order = next_order()
+        self.cell = None
+
+    def tensor(self) -> Tensor:
+        """Return the tensor itself."""
+        return self
+
+    def __repr__(self) -> str:
+        if self.data is None:
+            return f"Tensor(traced, {self.type})"
+        body = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        return f"Tensor({body}, dtype={self.data.dtype})"
+
+
+_NO_ATTRS: Mapping[str, Any] = {}
+
+
+def unknown(
+    kind: ArrayType,
+    primitive: Primitive | None = None,
+    inputs: tuple[Node, ...] = (),
+    attrs: Mapping[str, Any] | None = None,
+    tracked: bool = False,
+) -> Tensor:
+    """Return a tensor of which only the type is known: an input of a trace, or computed in one."""
+    result = Tensor(None, primitive, inputs, attrs, tracked)
+    result._type = kind
+    return result
+
+
+def known(x: Tensor, wanted_by: str) -> Array:
+    """Return the value, or say that it does not exist while tracing."""
+    if x.data is None:
+        raise TracingError(
+            f"{wanted_by} needs a value, and this tensor ({x.type}) has none: it is being traced. "
+            "Shapes and dtypes are known while tracing, values are not. Choose between values with "
+            "cr.where(condition, a, b), or keep this part outside the traced function."
+        )
+    return x.data
+
+
+class Parameter(Operand):
+    """A named cell that holds a tensor; what training changes.
+
+    Reading gives the value of the moment, so that a recorded graph keeps the values it was
+    recorded with when the parameter is assigned later.
+
+    Args:
+        value: initial value; copied.
+        name: name for summaries, files and messages.
+        trainable: whether gradients are recorded for it.
+
+    >>> import chainrule as cr
+    >>> w = cr.Parameter([1.0, 2.0], name="w")
+    >>> (w * w).sum().backward()
+    >>> w.grad.tolist()
+    [2.0, 4.0]
+    """
+
+    __slots__ = ("_value", "grad", "name", "trainable")
+
+    def __init__(self, value: TensorLike, name: str = "", trainable: bool = True) -> None:
+        self.name = name
+        self.trainable = trainable
+        #: Sum of the gradients that ``backward()`` has found since it was last set to ``None``.
+        self.grad: Tensor | None = None
+        self._value = self._leaf(np.array(as_tensor(value).data))
+
+    def _leaf(self, data: Array) -> Tensor:
+        leaf = Tensor(data, tracked=self.trainable and data.dtype.kind == "f")
+        leaf.cell = self
+        return leaf
+
+    def tensor(self) -> Tensor:
+        """Return the value of the moment."""
+        return mode.reader(self) if mode.reader is not None else self._value
+
+    @property
+    def value(self) -> Tensor:
+        """The value of the moment."""
+        return self.tensor()
+
+    @property
+    def type(self) -> ArrayType:
+        """Shape and dtype."""
+        return self._value.type
+
+    def assign(self, value: TensorLike) -> None:
+        """Put a value of the same shape into the cell; it is cast to the cell's dtype.
+
+        Raises:
+            ShapeError: a value of another shape.
+        """
+        new = as_tensor(value)
+        if new.shape != self.shape:
+            raise ShapeError(
+                f"value for parameter {self.name!r}", f"shape {new.shape}", f"shape {self.shape}"
+            )
+        if mode.writer is not None:
+            mode.writer(self, new)
+        else:
+            data = known(new, "assign()")
+            # A tensor does not change and can be shared; other arrays are their owner's to change.
+            shared = isinstance(value, Operand) and data.dtype == self.dtype
+            self._value = self._leaf(data if shared else np.array(data, dtype=self.dtype))
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, {self.type})"
+
+
+def bind(primitive: Primitive, *inputs: Tensor, **attrs: Any) -> Tensor:
+    """Apply a primitive: evaluate it, record it where a gradient may be asked for, or trace it.
+
+    Args:
+        primitive: the operation.
+        inputs: tensors, their dtypes already promoted.
+        attrs: the primitive's attributes: hashable Python values.
+    """
+    tracked = False
+    arrays = []
+    for x in inputs:
+        if x.data is None:
+            return _trace(primitive, inputs, attrs)
+        arrays.append(x.data)
+        if x.tracked:
+            tracked = True
+    try:
+        data = primitive.eval(*arrays, **attrs)
+    except ChainruleError:
+        raise
+    except ValueError as error:
+        # NumPy's message lacks the operation; the type rule knows what was expected.
+        primitive.type_rule(*[x.type for x in inputs], **attrs)
+        raise ShapeError(
+            primitive.name, ", ".join(str(x.type) for x in inputs), f"arguments that fit ({error})"
+        ) from error
+    if type(data) is not _ndarray:
+        data = np.asarray(data)
+    if tracked and mode.recording and data.dtype.kind == "f":
+        return Tensor(data, primitive, inputs, attrs, True)
+    return Tensor(data)
+
+
+def _trace(primitive: Primitive, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any]) -> Tensor:
+    kind = primitive.type_rule(*[x.type for x in inputs], **attrs)
+    tracked = mode.recording and kind.dtype.kind == "f" and any(x.tracked for x in inputs)
+    return unknown(kind, primitive, inputs, attrs, tracked)
+
+
+def as_tensor(x: TensorLike, dtype: Dtype | None = None) -> Tensor:
+    """Return ``x`` as a tensor without copying where possible.
+
+    Args:
+        x: tensor, parameter, number, nested lists, NumPy array, or anything with ``__array__``
+            or DLPack.
+        dtype: dtype for Python numbers and lists (default: float32, int64 or bool).
+    """
+    kind = type(x)
+    if kind is Tensor:
+        return x  # type: ignore[no-any-return]
+    if kind is float or kind is int or kind is bool:
+        return Tensor(np.asarray(x, dtype or _default_dtype(kind)))
+    if isinstance(x, Operand):
+        return x.tensor()
+    if isinstance(x, float | int):  # np.float64 is a float
+        return as_tensor(x.item() if isinstance(x, np.generic) else x + 0, dtype)
+    return Tensor(_as_array(x, dtype))
+
+
+def _default_dtype(kind: type) -> Dtype:
+    return BOOL if kind is bool else INT64 if kind is int else DEFAULT_FLOAT
+
+
+def _as_array(x: Any, dtype: Dtype | None) -> Array:
+    if isinstance(x, _ndarray | np.generic):
+        array = np.asarray(x)
+    elif isinstance(x, list | tuple):
+        array = _from_sequence(x, dtype)
+    elif hasattr(x, "__array__"):
+        array = np.asarray(x)
+    elif hasattr(x, "__dlpack__"):
+        array = np.from_dlpack(x)
+    else:
+        raise DtypeError(
+            "array", f"a value of type {type(x).__name__}", "numbers or an array of them"
+        )
+    if array.dtype.kind in "OUSV":
+        raise DtypeError(
+            "array", f"values of dtype {array.dtype}", "numbers", "Encode text as numbers first."
+        )
+    as_dtype(array.dtype)
+    return array
+
+
+def _from_sequence(x: Any, dtype: Dtype | None) -> Array:
+    try:
+        array = np.asarray(
+            [e.numpy() if isinstance(e, Operand) else e for e in x] if _has_operand(x) else x
+        )
+    except ValueError as error:
+        raise ShapeError(
+            "array", "nested lists of uneven lengths", "lists of equal length"
+        ) from error
+    if array.dtype == FLOAT64 and not _holds_arrays(x):
+        return array.astype(dtype or DEFAULT_FLOAT)
+    return array if dtype is None or array.dtype.kind in "OUSV" else array.astype(dtype)
+
+
+def _has_operand(x: Any) -> bool:
+    return any(isinstance(e, Operand) for e in x)
+
+
+def _holds_arrays(x: Any) -> bool:
+    """Whether the innermost elements are NumPy's, and so carry a dtype that someone chose."""
+    while isinstance(x, list | tuple) and x:
+        x = x[0]
+    return isinstance(x, _ndarray | np.generic)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing inside the block: no gradient will be asked for.
+
+    >>> import chainrule as cr
+    >>> w = cr.Parameter(2.0)
+    >>> with cr.no_grad():
+    ...     y = w * w
+    >>> y.tracked
+    False
+    """
+    with recording(False):
+        yield
+
+
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Switch recording on or off inside the block."""
+    before = mode.recording
+    mode.recording = on
+    try:
+        yield
+    finally:
+        mode.recording = before

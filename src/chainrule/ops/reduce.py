@@ -1,0 +1,250 @@
+"""Reductions over axes, and cumulative sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.core.errors import ShapeError
+from chainrule.core.graph import Primitive, example
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind
+from chainrule.core.types import (
+    BOOL,
+    INT64,
+    Array,
+    ArrayType,
+    Shape,
+    normalize_axes,
+    normalize_axis,
+)
+from chainrule.ops.elementwise import as_float, cast, equal, exp
+from chainrule.ops.shape import broadcast_to, reshape
+
+Axis: TypeAlias = int | Sequence[int] | None
+
+
+def _reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+    if keepdims:
+        return tuple(1 if i in axes else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def _type_rule(x: ArrayType, *, axes: Sequence[int], keepdims: bool) -> ArrayType:
+    return ArrayType(_reduced(x.shape, axes, keepdims), x.dtype)
+
+
+def _spread(r: Tensor, x: Tensor, axes: Sequence[int]) -> Tensor:
+    """Broadcast a reduced array back over the axes that were reduced."""
+    return broadcast_to(reshape(r, _reduced(x.shape, axes, True)), x.shape)
+
+
+_EXAMPLES = (
+    example((2, 3), axes=(0,), keepdims=False),
+    example((2, 3), axes=(1,), keepdims=True),
+    example((2, 3, 2), axes=(0, 2), keepdims=False),
+    example((), axes=(), keepdims=False),
+)
+_EMPTY = example((0, 3), axes=(0,), keepdims=False)
+
+
+def sum_bound(r: Tensor, axes: Sequence[int], keepdims: bool) -> Tensor:
+    """Apply the primitive with its axes already normalized."""
+    return bind(sum_p, r, axes=tuple(axes), keepdims=keepdims)
+
+
+sum_p: Primitive = Primitive(
+    "sum",
+    # add.reduce is what np.sum calls after a microsecond of argument handling.
+    eval=lambda x, *, axes, keepdims: np.add.reduce(  # type: ignore[call-overload]
+        x, axes, x.dtype, None, keepdims
+    ),
+    type_rule=_type_rule,
+    vjp=(lambda g, ans, x, *, axes, keepdims: _spread(g, x, axes),),
+    jvp=lambda ts, ans, x, *, axes, keepdims: sum_bound(ts[0], axes, keepdims),
+    examples=(*_EXAMPLES, _EMPTY),
+)
+
+
+def _extremum(name: str, eval: Any) -> Primitive:
+    def weights(ans: Tensor, x: Tensor, axes: Sequence[int]) -> Tensor:
+        # Elements that tie share the derivative evenly.
+        ties = cast(equal(x, _spread(ans, x, axes)), x.dtype)
+        return ties / _spread(sum_bound(ties, axes, False), x, axes)
+
+    return Primitive(
+        name,
+        eval=lambda x, *, axes, keepdims: eval(x, axis=axes, keepdims=keepdims),
+        type_rule=_type_rule,
+        vjp=(lambda g, ans, x, *, axes, keepdims: _spread(g, x, axes) * weights(ans, x, axes),),
+        jvp=lambda ts, ans, x, *, axes, keepdims: sum_bound(
+            ts[0] * weights(ans, x, axes), axes, keepdims
+        ),
+        examples=_EXAMPLES,
+    )
+
+
+max_p: Primitive = _extremum("max", np.max)
+min_p: Primitive = _extremum("min", np.min)
+
+
+def _logsumexp(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
+    # Shifted by the largest element, so that no exp overflows and not all of them vanish.
+    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, x.dtype.type(0))
+    total = np.sum(np.exp(x - shift), axis=axes, keepdims=True)
+    with np.errstate(divide="ignore"):  # log 0 = -inf is the answer for an empty sum
+        result: Array = np.log(total) + shift
+    return result if keepdims else result.reshape(_reduced(x.shape, axes, False))
+
+
+logsumexp_p: Primitive = Primitive(
+    "logsumexp",
+    eval=_logsumexp,
+    type_rule=_type_rule,
+    vjp=(
+        lambda g, ans, x, *, axes, keepdims: _spread(g, x, axes) * exp(x - _spread(ans, x, axes)),
+    ),
+    jvp=lambda ts, ans, x, *, axes, keepdims: sum_bound(
+        ts[0] * exp(x - _spread(ans, x, axes)), axes, keepdims
+    ),
+    examples=_EXAMPLES,
+)
+
+argmax_p: Primitive = Primitive(
+    "argmax",
+    eval=lambda x, *, axis: np.argmax(x, axis=axis),
+    type_rule=lambda x, *, axis: ArrayType(_reduced(x.shape, (axis,), False), INT64),
+    vjp=(None,),
+    examples=(example((2, 3), axis=0), example((2, 3), axis=1), example((4,), axis=0)),
+)
+
+
+def _cumsum(x: Array, *, axis: int, reverse: bool) -> Array:
+    if not reverse:
+        return np.cumsum(x, axis=axis, dtype=x.dtype)
+    return np.flip(np.cumsum(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
+
+
+cumsum_p: Primitive = Primitive(
+    "cumsum",
+    eval=_cumsum,
+    type_rule=lambda x, *, axis, reverse: x,
+    vjp=(lambda g, ans, x, *, axis, reverse: bind(cumsum_p, g, axis=axis, reverse=not reverse),),
+    jvp=lambda ts, ans, x, *, axis, reverse: bind(cumsum_p, ts[0], axis=axis, reverse=reverse),
+    examples=(
+        example((2, 3), axis=0, reverse=False),
+        example((2, 3), axis=1, reverse=True),
+        example((0,), axis=0, reverse=False),
+    ),
+)
+
+
+def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Sum over axes: ``y = Σ x``.
+
+    Args:
+        x: array of any shape; bools are counted.
+        axis: axis or axes (default: all).
+        keepdims: keep the reduced axes with size 1.
+
+    Raises:
+        ArgumentError: an axis that ``x`` does not have.
+
+    >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    Tensor([4., 6.], dtype=float32)
+    """
+    x = as_tensor(x)
+    if x.dtype == BOOL:
+        x = cast(x, INT64)
+    return sum_bound(x, normalize_axes(axis, x.ndim), keepdims)
+
+
+def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Mean over axes: ``y = (1/n) Σ x``; integers become float32 first.
+
+    >>> mean([[1.0, 2.0], [3.0, 4.0]])
+    Tensor(2.5, dtype=float32)
+    """
+    x = as_float(x)
+    axes = normalize_axes(axis, x.ndim)
+    count = 1
+    for i in axes:
+        count *= x.shape[i]
+    return sum_bound(x, axes, keepdims) / float(count)
+
+
+def _nonempty(name: str, x: Tensor, axes: Sequence[int]) -> None:
+    if any(x.shape[i] == 0 for i in axes):
+        raise ShapeError(name, f"an array of shape {x.shape}", "at least one element to reduce")
+
+
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element over axes; those that tie share the derivative evenly.
+
+    Raises:
+        ShapeError: there is no element to take.
+
+    >>> max([[1.0, 2.0], [3.0, 0.0]], axis=1)
+    Tensor([2., 3.], dtype=float32)
+    """
+    x = as_tensor(x)
+    axes = normalize_axes(axis, x.ndim)
+    _nonempty("max", x, axes)
+    return bind(max_p, x, axes=axes, keepdims=keepdims)
+
+
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element over axes; those that tie share the derivative evenly.
+
+    Raises:
+        ShapeError: there is no element to take.
+
+    >>> min([[1.0, 2.0], [3.0, 0.0]], axis=1)
+    Tensor([1., 0.], dtype=float32)
+    """
+    x = as_tensor(x)
+    axes = normalize_axes(axis, x.ndim)
+    _nonempty("min", x, axes)
+    return bind(min_p, x, axes=axes, keepdims=keepdims)
+
+
+def argmax(x: TensorLike, axis: int | None = None) -> Tensor:
+    """Return the index of the largest element, the first of those that tie.
+
+    Args:
+        x: array with at least one element along the axis.
+        axis: axis (default: of the flattened array).
+
+    >>> argmax([[1.0, 2.0], [3.0, 0.0]], axis=1)
+    Tensor([1, 0], dtype=int64)
+    """
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    axis = normalize_axis(axis, x.ndim)
+    _nonempty("argmax", x, (axis,))
+    return bind(argmax_p, x, axis=axis)
+
+
+def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Logarithm of a sum of exponentials: ``y = log Σ exp(x)``, without overflow.
+
+    >>> logsumexp([1000.0, 1000.0])
+    Tensor(1000.69313, dtype=float32)
+    """
+    x = as_float(x)
+    return bind(logsumexp_p, x, axes=normalize_axes(axis, x.ndim), keepdims=keepdims)
+
+
+def cumsum(x: TensorLike, axis: int | None = None) -> Tensor:
+    """Cumulative sum along an axis: ``yᵢ = x₁ + ... + xᵢ`` (default: of the flattened array).
+
+    >>> cumsum([1.0, 2.0, 3.0])
+    Tensor([1., 3., 6.], dtype=float32)
+    """
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    return bind(cumsum_p, x, axis=normalize_axis(axis, x.ndim), reverse=False)
