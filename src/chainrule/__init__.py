@@ -6,6 +6,7 @@ Tensor(0.25, dtype=float32)
 """
 
 import chainrule.autodiff  # puts backward() on tensors
+from chainrule import losses, metrics, optim
 from chainrule.autodiff.check import check_grads
 from chainrule.autodiff.explain import explain
 from chainrule.autodiff.forward import jvp
@@ -14,6 +15,8 @@ from chainrule.compiler.trace import trace
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph
 from chainrule.core.tensor import Parameter, Tensor, no_grad
+from chainrule.nn.layers import Activation, Dense, Layer
+from chainrule.nn.module import Module
 from chainrule.ops import random
 from chainrule.ops.contract import matmul
 from chainrule.ops.creation import (
@@ -95,5 +98,7 @@ from chainrule.ops.shape import (
     swapaxes,
     transpose,
 )
-
-__version__ = "0.1.0"
+from chainrule.training.callbacks import Callback, EarlyStopping, History
+from chainrule.training.loading import load_model as load
+from chainrule.training.model import Model, Sequential
+from chainrule.version import __version__

@@ -1,1 +1,1 @@
-"""x."""
+"""Networks as functions: modules, layers, activations, initializers."""

@@ -1,1 +1,1 @@
-"""x."""
+"""Training: models that are compiled, fitted, evaluated, saved."""

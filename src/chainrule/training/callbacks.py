@@ -1,0 +1,194 @@
+"""Callbacks: what happens between batches and epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.core.errors import ArgumentError, nearest
+from chainrule.core.types import Array
+from chainrule.training.arrays import check_count
+
+if TYPE_CHECKING:
+    from chainrule.training.model import Model
+
+Logs = Mapping[str, float]
+
+
+class Callback:
+    """What to do between batches and epochs: subclass it, and write the methods you need.
+
+    ``self.model`` is the model in training and ``self.params`` holds ``epochs``, ``steps`` (batches
+    an epoch), ``batch_size`` and ``verbose``. Setting ``self.model.stop_training = True`` ends the
+    training after the epoch.
+    """
+
+    model: Model
+    params: dict[str, Any]
+
+    def on_train_begin(self) -> None:
+        """Do something before the first epoch."""
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Do something after the last epoch, also when training was interrupted."""
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Do something before an epoch; they are counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Do something after an epoch, with its losses and metrics."""
+
+    def on_batch_end(self, batch: int, logs: Logs) -> None:
+        """Do something after a batch, with the running loss and metrics of its epoch."""
+
+
+class History(Callback):
+    """Losses and metrics epoch by epoch; what ``fit`` returns.
+
+    Attributes:
+        epoch: the epochs' numbers, from 0.
+        history: for each quantity, its value in each epoch.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Note the epoch's losses and metrics."""
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+    def rows(self) -> list[dict[str, float]]:
+        """Return one dictionary an epoch."""
+        return [
+            {"epoch": e, **{name: values[i] for name, values in self.history.items()}}
+            for i, e in enumerate(self.epoch)
+        ]
+
+
+class EarlyStopping(Callback):
+    """Stop when a quantity no longer improves, and go back to the best weights.
+
+    This is line 13 of the lecture's Algorithm 4.1: until the error on the validation set no
+    longer falls. Of epochs that tie for best, the last one's weights are kept.
+
+    Args:
+        monitor: name of the quantity, as in the history.
+        patience: how many epochs to wait for an improvement.
+        min_delta: what counts as an improvement must be larger than this.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name.
+        restore_best_weights: whether to go back to the best weights at the end.
+
+    Attributes:
+        best: the best value.
+        best_epoch: its epoch, from 0.
+        stopped_epoch: the epoch after which training was stopped, or ``None``.
+
+    Raises:
+        ArgumentError: an argument out of range; a quantity that is not in the history.
+
+    >>> EarlyStopping(patience=3).patience
+    3
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        restore_best_weights: bool = True,
+    ) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ArgumentError("mode", repr(mode), "'auto', 'min' or 'max'")
+        if mode == "auto":
+            grows = monitor.removeprefix("val_") in ("accuracy", "r2")
+            mode = "max" if grows else "min"
+        self.monitor = monitor
+        self.patience = check_count("patience", patience, least=0)
+        self.min_delta = float(min_delta)
+        self.sign = 1.0 if mode == "min" else -1.0
+        self.restore_best_weights = restore_best_weights
+        self.best = float("nan")
+        self.best_epoch = 0
+        self.stopped_epoch: int | None = None
+        self._best_weights: list[Array] | None = None
+        self._lowest = np.inf
+        self._waited = 0
+
+    def on_train_begin(self) -> None:
+        """Forget earlier trainings."""
+        self._best_weights, self._lowest, self._waited = None, np.inf, 0
+        self.best, self.best_epoch, self.stopped_epoch = float("nan"), 0, None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Keep the weights if they are the best so far; stop if the best is too long ago."""
+        if self.monitor not in logs:
+            raise ArgumentError(
+                "monitor",
+                repr(self.monitor),
+                f"one of {', '.join(logs)}",
+                nearest(self.monitor, logs)
+                or "Quantities that begin with val_ need validation_data or validation_split.",
+            )
+        value = self.sign * logs[self.monitor]
+        improved = value < self._lowest - self.min_delta
+        if value <= self._lowest:
+            self._lowest, self.best, self.best_epoch = value, logs[self.monitor], epoch
+            self._best_weights = self.model.get_weights()
+        self._waited = 0 if improved else self._waited + 1
+        if self._waited > self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Go back to the best weights."""
+        if self.restore_best_weights and self._best_weights is not None:
+            self.model.set_weights(self._best_weights)
+
+
+class CallbackList:
+    """Several callbacks, called as one, in order."""
+
+    def __init__(self, callbacks: Sequence[Callback], model: Model, params: dict[str, Any]) -> None:
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise ArgumentError(
+                    "callbacks",
+                    f"a {type(callback).__name__}",
+                    "instances of chainrule.Callback",
+                    "Did you forget the parentheses, EarlyStopping()?"
+                    if isinstance(callback, type)
+                    else "",
+                )
+            callback.model, callback.params = model, params
+        self.callbacks = list(callbacks)
+
+    def train_begin(self) -> None:
+        """Tell all of them."""
+        for callback in self.callbacks:
+            callback.on_train_begin()
+
+    def train_end(self, logs: Logs) -> None:
+        """Tell all of them."""
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Tell all of them."""
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch)
+
+    def epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Tell all of them."""
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def batch_end(self, batch: int, logs: Logs) -> None:
+        """Tell all of them."""
+        for callback in self.callbacks:
+            callback.on_batch_end(batch, logs)
