@@ -1,6 +1,5 @@
 """The command line."""
 
+from chainrule.cli.main import main
 
-def main() -> int:
-    """Run."""
-    return 0
+__all__ = ["main"]
