@@ -48,8 +48,8 @@ demo: $(VENV)/.demo
 	@$(BIN)/chainrule predict runs/demo digits --rows held-out --limit 10
 
 lint: $(VENV)/.dev
-	@$(BIN)/ruff check src tests benchmarks
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks docs
+	@$(BIN)/ruff format --check src tests benchmarks docs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from chainrule.cli.terminal import console, number, plural, print_table
 from chainrule.data import DATASETS
 
+#: Blanks between two columns of a table.
+_GAP = 3
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
@@ -36,6 +39,10 @@ def _list() -> None:
         size, width = f"{info.rows:,}", str(info.features)
         rows.append([info.name, size, width, info.target, task, info.description])
     out = console()
+    others = [max(map(len, column)) for column in zip(head, *rows, strict=True)][:-1]
+    room = out.width - sum(others) - _GAP * len(others)
+    for row in rows:  # a line each, also on a narrow terminal
+        row[-1] = row[-1] if len(row[-1]) <= room else row[-1][: max(room - 1, 0)] + "…"
     print_table(out, head, rows, numeric=(1, 2))
     out.print()
     out.print("Use a name wherever a file is asked for: chainrule fit iris")

@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)  # such as an unseen category
             warnings.showwarning = _show_warning
             COMMANDS[arguments.command].run(arguments)
             sys.stdout.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.cli.evaluate import add_rows_argument
 from chainrule.cli.terminal import UsageError, console, is_terminal, plural, print_table
@@ -79,12 +79,14 @@ def _joined(part: pl.DataFrame, predicted: pl.DataFrame) -> pl.DataFrame:
 
 def _show(result: pl.DataFrame, limit: int) -> None:
     out = console()
-    cells = [[_cell(value) for value in row] for row in result.head(limit).iter_rows()]
+    cells = [list(map(_cell, result.columns, row)) for row in result.head(limit).iter_rows()]
     print_table(out, result.columns, cells, numeric=range(result.width))
     if result.height > limit:
         rest = plural(result.height - limit, "more row")
         out.print(f"{rest}: --limit {result.height} shows all, --out FILE writes them")
 
 
-def _cell(value: object) -> str:
+def _cell(column: str, value: Any) -> str:
+    if column == "probability":
+        return f"{100 * value:.1f} %"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

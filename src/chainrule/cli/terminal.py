@@ -33,7 +33,10 @@ def is_terminal() -> bool:
 
 
 def print_table(
-    out: Console, head: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()
+    out: Console,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[int] = (),
 ) -> None:
     """Print a table without borders.
 
@@ -49,8 +52,7 @@ def print_table(
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for j, title in enumerate(head):
-        right = j in numeric
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
+        table.add_column(title, justify="right" if j in numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])
     out.print(table)

@@ -89,20 +89,23 @@ class Preprocessor:
             else NumberTarget.fit(values.gather(rows), rows)
         )
         columns: list[FeatureColumn] = []
-        notes: list[str] = []
+        notes: dict[str, list[str]] = {}
         # Not frame.drop(target): polars reads the names "*" and "^...$" as patterns.
         for series in (s for s in frame if s.name != target):
             column, note = fit_column(series, rows)
             columns += [column] if column else []
-            notes += [note] if note else []
+            if note:
+                said = note.removeprefix(f"column {series.name!r} ")
+                notes.setdefault(said, []).append(series.name)
+        sentences = tuple(_say(note, names) for note, names in notes.items())
         if not columns:
-            left_out = f" ({'; '.join(notes)})" if notes else ""
+            left_out = f" ({'; '.join(sentences)})" if sentences else ""
             raise DataError(
                 "features",
                 f"no feature column beside {target!r}{left_out}",
                 "at least one column to predict from",
             )
-        return cls(encoder, tuple(columns), tuple(notes))
+        return cls(encoder, tuple(columns), sentences)
 
     @property
     def task(self) -> Task:
@@ -248,6 +251,13 @@ _TARGETS: dict[str, type[ClassTarget] | type[NumberTarget]] = {
     "classification": ClassTarget,
     "regression": NumberTarget,
 }
+
+
+def _say(note: str, names: Sequence[str]) -> str:
+    """Say once what is true of several columns."""
+    first, *others = names
+    likewise = f" (likewise {quoted(others)})" if others else ""
+    return f"column {first!r} {note}{likewise}"
 
 
 def _check_rows(rows: np.ndarray | Sequence[int] | None, n: int) -> np.ndarray:
