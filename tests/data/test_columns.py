@@ -39,7 +39,9 @@ def fit(values: Any, **options: Any) -> tuple[Any, str]:
     values=st.lists(st.floats(-1e12, 1e12), min_size=2, max_size=30),
     unseen=st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=5),
 )
-def test_standardizes_like_scikit_learn_and_limits_to_five_deviations(values: list[float], unseen: list[float]) -> None:
+def test_standardizes_like_scikit_learn_and_limits_to_five_deviations(
+    values: list[float], unseen: list[float]
+) -> None:
     column, note = fit(values)
     if len(set(values)) == 1:
         assert column == NumericColumn("c", values[0], 1.0)

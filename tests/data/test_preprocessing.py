@@ -14,7 +14,13 @@ from sklearn.compose import make_column_transformer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from chainrule.core.errors import ArgumentError, DataError
-from chainrule.data import Preprocessor, UnseenCategoryWarning, load_dataset
+from chainrule.data import (
+    Preprocessor,
+    UnseenCategoryWarning,
+    describe,
+    fingerprint,
+    load_dataset,
+)
 
 TABLE = pl.DataFrame(
     {
@@ -354,3 +360,22 @@ SAVED = Preprocessor.fit(TABLE, "species").to_dict()
 def test_malformed_dicts(saved: Any, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         Preprocessor.from_dict(saved)
+
+
+@pytest.mark.parametrize("name", ["^x$", "*", "^.*$", "a.b", "", "col('x')", "x y"])
+@pytest.mark.parametrize("values", [[1.5, 2.5, 3.0, 4.5] * 5, ["u", "v", "w", "v"] * 5])
+def test_columns_of_any_name(name: str, values: list[object]) -> None:
+    # polars takes some names for patterns
+    table = {name: values, "^y$": ["a", "b"] * 10}
+    plain = {"x": values, "y": ["a", "b"] * 10}
+    for target, other in (("^y$", "y"), (name, "x")):
+        pre, expected = Preprocessor.fit(table, target), Preprocessor.fit(plain, other)
+        np.testing.assert_array_equal(
+            pre.transform_features(table), expected.transform_features(plain)
+        )
+        labels, wanted = pre.transform_target(table), expected.transform_target(plain)
+        np.testing.assert_array_equal(labels, wanted)
+        assert pre.decode(labels).to_list() == expected.decode(wanted).to_list()
+        assert pre.target == target
+    assert [c.name for c in describe(table)] == list(table)
+    assert fingerprint(table) != fingerprint({"other": values, "^y$": ["a", "b"] * 10})

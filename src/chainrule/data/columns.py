@@ -13,6 +13,7 @@ from chainrule.core.errors import DataError
 from chainrule.data.lazy import pl
 from chainrule.data.saved import malformed, saved_list, saved_number, saved_text
 from chainrule.data.values import (
+    anonymous,
     check_present,
     counts_rows,
     is_number,
@@ -21,6 +22,7 @@ from chainrule.data.values import (
     numbers,
     quoted,
     standardize,
+    take,
 )
 
 MIN_IDENTIFIERS = 20
@@ -88,11 +90,12 @@ class CategoryColumn:
     @classmethod
     def fit(cls, series: pl.Series, rows: np.ndarray) -> tuple[Self, str]:
         """Collect the training rows' categories; also return a note, or an empty one."""
-        where = f"column {series.name!r}"
+        name, series = series.name, anonymous(series)
+        where = f"column {name!r}"
         check_present(series, where, rows)
         categories = tuple(sorted(series.cast(pl.String).unique().to_list()))
         note = f"{where} has the same value in every training row: it tells nothing"
-        return cls(series.name, categories), note if len(categories) == 1 else ""
+        return cls(name, categories), note if len(categories) == 1 else ""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -101,7 +104,7 @@ class CategoryColumn:
 
     def encode(self, series: pl.Series) -> np.ndarray:
         """One-hot a column: (n,) → float32 (n, k). A category never seen is a row of zeros."""
-        where = f"column {self.name!r}"
+        where, series = f"column {self.name!r}", anonymous(series)
         check_present(series, where)
         if not is_text(series.dtype) and not is_number(series.dtype):
             raise DataError(where, f"the type {series.dtype}", "text, as in training")
@@ -136,7 +139,7 @@ FeatureColumn = NumericColumn | CategoryColumn
 
 def fit_column(series: pl.Series, rows: np.ndarray) -> tuple[FeatureColumn | None, str]:
     """Choose the encoding of a feature column; None leaves the column out, with a note."""
-    part = series.gather(rows)
+    part = take(series, rows)
     if is_text(series.dtype):
         different = part.n_unique()
         if different > MIN_IDENTIFIERS and 2 * different > len(part):

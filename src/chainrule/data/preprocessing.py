@@ -22,7 +22,7 @@ from chainrule.data.targets import (
     check_task,
     find_task,
 )
-from chainrule.data.values import get_column, quoted
+from chainrule.data.values import get_column, quoted, take
 
 FORMAT = 1
 
@@ -84,9 +84,9 @@ class Preprocessor:
         rows = _check_rows(rows, frame.height)
         task = find_task(values) if task is None else check_task(task)
         encoder: Target = (
-            ClassTarget.fit(values.gather(rows), rows)
+            ClassTarget.fit(take(values, rows), rows)
             if task == "classification"
-            else NumberTarget.fit(values.gather(rows), rows)
+            else NumberTarget.fit(take(values, rows), rows)
         )
         columns: list[FeatureColumn] = []
         notes: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.data.lazy import pl
 from chainrule.data.table import TableLike, as_frame
-from chainrule.data.values import get_column, is_missing, is_number, is_text
+from chainrule.data.values import anonymous, get_column, is_missing, is_number, is_text
 
 Kind = Literal["numeric", "boolean", "category", "time", "other"]
 
@@ -58,6 +58,7 @@ def describe(frame: TableLike, target: str | None = None) -> list[ColumnReport]:
 
 
 def _describe(series: pl.Series, is_target: bool) -> ColumnReport:
+    name, series = series.name, anonymous(series)
     missing = is_missing(series)
     present = series.filter(~missing)
     minimum = mean = maximum = None
@@ -67,7 +68,7 @@ def _describe(series: pl.Series, is_target: bool) -> ColumnReport:
             mean = float(values.mean())
         minimum, maximum = float(values.min()), float(values.max())
     return ColumnReport(
-        name=series.name,
+        name=name,
         dtype=str(series.dtype),
         kind=_kind(series.dtype),
         is_target=is_target,

@@ -16,7 +16,7 @@ from chainrule.core.errors import ArgumentError, DataError, ShapeError, nearest
 from chainrule.data.lazy import pl
 from chainrule.data.randomness import permutation
 from chainrule.data.table import TableLike, as_frame
-from chainrule.data.values import is_text
+from chainrule.data.values import anonymous, is_text
 
 PARTS = ("train", "validation", "test")
 TRAIN = 0
@@ -226,10 +226,11 @@ def fingerprint(frame: TableLike) -> str:
     """
     frame = as_frame(frame)
     digest = hashlib.sha256(f"{frame.height} {frame.width}".encode())
-    for series in frame:
+    for name, column in zip(frame.columns, frame, strict=True):
+        series = anonymous(column)
         kind, values = _canonical(series)
         nulls = np.packbits(series.is_null().to_numpy()).tobytes()
-        for part in (series.name.encode(), kind.encode(), nulls, *values):
+        for part in (name.encode(), kind.encode(), nulls, *values):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
     return digest.hexdigest()

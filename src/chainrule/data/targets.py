@@ -13,6 +13,7 @@ from chainrule.data.datasets import Task
 from chainrule.data.lazy import pl
 from chainrule.data.saved import saved_list, saved_number, saved_text
 from chainrule.data.values import (
+    anonymous,
     check_present,
     is_missing,
     is_number,
@@ -22,6 +23,7 @@ from chainrule.data.values import (
     quoted,
     row_number,
     standardize,
+    take,
 )
 
 MAX_NUMERIC_CLASSES = 20
@@ -53,7 +55,7 @@ def find_task(series: pl.Series) -> Task:
             "numbers, text or true/false",
             "Choose another column with --target (target=).",
         )
-    present = series.filter(~is_missing(series))
+    present = anonymous(series).filter(~is_missing(series))
     if dtype.is_integer():
         return "classification" if present.n_unique() <= MAX_NUMERIC_CLASSES else "regression"
     values, counts = np.unique(present.cast(pl.Float64).to_numpy(), return_counts=True)
@@ -89,18 +91,18 @@ class ClassTarget:
         Raises:
             DataError: a value is missing, or there is one class only.
         """
-        where = f"target column {series.name!r}"
+        name, where = series.name, f"target column {series.name!r}"
         check_present(series, where, rows)
         if is_text(series.dtype):
             series = series.cast(pl.String)
         elif series.dtype.is_float() or series.dtype.is_decimal():
-            series = pl.Series(series.name, numbers(series, where, rows))
+            series = pl.Series(name, numbers(series, where, rows))
         elif not is_number(series.dtype):
             find_task(series)  # says what is wrong with the type
-        classes = tuple(sorted(series.unique().to_list()))
+        classes = tuple(sorted(anonymous(series).unique().to_list()))
         if len(classes) < 2:
             raise constant(where, classes[0])
-        return cls(series.name, classes)
+        return cls(name, classes)
 
     def encode(self, series: pl.Series) -> np.ndarray:
         """Class values → int64 labels (n,).
@@ -108,7 +110,7 @@ class ClassTarget:
         Raises:
             DataError: a value is missing, or is not one of the classes.
         """
-        where = f"target column {self.name!r}"
+        where, series = f"target column {self.name!r}", anonymous(series)
         check_present(series, where)
         labels = self._aligned(series).replace_strict(
             list(self.classes), range(len(self.classes)), default=None, return_dtype=pl.Int64
@@ -164,7 +166,7 @@ class ClassTarget:
         if labels.size and (labels.min() < 0 or labels.max() > last):
             came = f"class indices from {labels.min()} to {labels.max()}"
             raise ArgumentError("outputs", came, f"0 to {last}")
-        return pl.Series(self.name, list(self.classes)).gather(labels.astype(np.int64))
+        return take(pl.Series(self.name, list(self.classes)), labels.astype(np.int64))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; ``from_dict`` takes it back."""

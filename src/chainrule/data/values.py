@@ -27,8 +27,19 @@ def is_number(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype == pl.Boolean
 
 
+def anonymous(series: pl.Series) -> pl.Series:
+    """Return a column under a plain name: polars takes a name such as ``^x$`` for a pattern."""
+    return series.alias("values")
+
+
+def take(series: pl.Series, rows: np.ndarray) -> pl.Series:
+    """Return some rows of a column, whatever its name is."""
+    return anonymous(series).gather(rows).alias(series.name)
+
+
 def is_missing(series: pl.Series) -> pl.Series:
     """Which rows hold null or NaN."""
+    series = anonymous(series)
     missing = series.is_null()
     return missing | series.is_nan().fill_null(False) if series.dtype.is_float() else missing
 
@@ -66,6 +77,7 @@ def numbers(series: pl.Series, where: str, rows: np.ndarray | None = None) -> np
     Raises:
         DataError: a value is missing, infinite, or no number; with the first row.
     """
+    series = anonymous(series)
     check_present(series, where, rows)
     if is_text(series.dtype):
         parsed = series.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
@@ -98,6 +110,7 @@ def numbers(series: pl.Series, where: str, rows: np.ndarray | None = None) -> np
 
 def counts_rows(series: pl.Series) -> bool:
     """Whether a column only numbers the rows: 0, 1, 2, ... or 1, 2, 3, ..."""
+    series = anonymous(series)
     if not series.dtype.is_integer() or series.is_empty() or series[0] not in {0, 1}:
         return False
     count = pl.int_range(series[0], series[0] + len(series), eager=True)
