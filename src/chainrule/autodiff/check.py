@@ -82,7 +82,7 @@ def _check(
     rng: np.random.Generator,
     level: int,
 ) -> None:
-    ts = [rng.standard_normal(x.shape) for x in xs]
+    ts = [np.asarray(rng.standard_normal(x.shape)) for x in xs]
     y, moved = jvp(f, [tensor(x) for x in xs], [tensor(t) for t in ts])
     if not is_float(as_tensor(y).dtype):
         raise GradientError(f"check_grads: the result has dtype {y.dtype} and no derivative")
@@ -95,7 +95,7 @@ def _check(
         atol * scale,
         level,
     )
-    v = rng.standard_normal(y.shape)
+    v = np.asarray(rng.standard_normal(y.shape))
     pulled = vjp(f, *[tensor(x) for x in xs])[1](tensor(v))
     inner = sum(np.vdot(g.numpy(), t) for g, t in zip(pulled, ts, strict=True))
     _compare(

@@ -162,7 +162,8 @@ def explain(f: Callable[..., Any], **arguments: Any) -> Explanation:
     if not arguments:
         raise ArgumentError("arguments", "none", "the function's arguments by name: x=1.0, w=0.0")
     given = [
-        as_tensor(np.asarray(known(as_tensor(a), "explain"), FLOAT64)) for a in arguments.values()
+        as_tensor(np.asarray(known(as_tensor(a, FLOAT64), "explain"), FLOAT64))
+        for a in arguments.values()
     ]
     new, variables = freshen(given, range(len(given)))
     with recording(True):
@@ -189,7 +190,7 @@ def explain(f: Callable[..., Any], **arguments: Any) -> Explanation:
                 names[node],
                 _formula(node, names),
                 _value(node),
-                tuple(_local(node, i, names) for i, x in enumerate(node.inputs) if x.tracked),
+                tuple(_local(node, i, names) for i, x in enumerate(node.inputs) if x in names),
                 _value(adjoints[node]),
             )
             for node in nodes
@@ -223,7 +224,7 @@ def _local(node: Node, i: int, names: dict[Node, str]) -> LocalDerivative:
         symbols[made] = name or "constant"
         return made
 
-    g = Tensor(np.ones(node.type.shape)) if elementwise else symbol(node, _ONE)
+    g = Tensor(np.ones(())) if elementwise else symbol(node, _ONE)  # 1 broadcasts
     ans = symbol(node, of)
     xs = [symbol(x, names.get(x)) for x in node.inputs]
     formula = _formula_of(rule(g, ans, *xs, **node.attrs), symbols)

@@ -22,8 +22,8 @@ from chainrule.core.tensor import (
     recording,
     unknown,
 )
-from chainrule.core.tree import leaves, rebuild
-from chainrule.core.types import Shape, is_float
+from chainrule.core.tree import leaves, rebuild, tree_map
+from chainrule.core.types import FLOAT64, Shape, is_float
 from chainrule.ops.creation import ones_like, zeros, zeros_like
 from chainrule.ops.elementwise import add, as_float, cast, identity_p
 from chainrule.ops.reduce import sum_bound
@@ -225,6 +225,7 @@ def value_and_grad(
             parts.append(rebuild(args[i], gradients[position : position + count]))
             position += count
         value = release(value, variables)
+        aux = tree_map(lambda x: release(x, variables) if isinstance(x, Tensor) else x, aux)
         gradient = parts[0] if isinstance(argnums, int) else tuple(parts)
         return ((value, aux) if has_aux else value), gradient
 
@@ -295,7 +296,7 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[[Any], tuple[Any
 
 def match_leaves(given: Sequence[Any], like: Sequence[Tensor], argument: str) -> list[Tensor]:
     """Return array-likes as tensors of the shapes and dtypes of ``like``."""
-    found = [as_tensor(leaf) for leaf in given]
+    found = [as_tensor(leaf, FLOAT64) for leaf in given]  # numbers keep their digits for the cast
     if [g.shape for g in found] != [y.shape for y in like]:
         raise ShapeError(
             argument, f"shapes {[g.shape for g in found]}", f"shapes {[y.shape for y in like]}"
@@ -357,13 +358,24 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Tensor]:
     Returns:
         A function of the same arguments; its result has the shape of ``f``'s followed by ``x``'s.
 
+    Raises:
+        ArgumentError: the argument is a container of several arrays.
+
     >>> jacobian(lambda x: x * x)([1.0, 2.0])
     Tensor([[2., 0.],
             [0., 4.]], dtype=float32)
     """
 
     def evaluate(*args: Any, **options: Any) -> Tensor:
-        new, (variable,) = freshen(args, _argnums(argnums, len(args)))
+        new, variables = freshen(args, _argnums(argnums, len(args)))
+        if len(variables) != 1:
+            raise ArgumentError(
+                "argument to differentiate by",
+                f"{len(variables)} arrays",
+                "one array",
+                "For a container use cr.grad, or join its arrays with cr.concatenate.",
+            )
+        (variable,) = variables
         with recording(True):
             y = as_tensor(f(*new, **options))
         rows = []

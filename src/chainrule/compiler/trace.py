@@ -9,9 +9,8 @@ from typing import Any
 
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import Parameter, Tensor, as_tensor, mode, unknown
+from chainrule.core.tensor import Parameter, Tensor, as_tensor, known, mode, unknown
 from chainrule.core.tree import leaves, rebuild
-from chainrule.core.types import Array
 
 
 class TracedGraph(Graph):
@@ -44,7 +43,7 @@ class TracedGraph(Graph):
 
         Parameters that the function assigned get their new values.
         """
-        given = [_known(as_tensor(leaf)) for leaf in leaves(args)]
+        given = [known(as_tensor(leaf), "a traced graph") for leaf in leaves(args)]
         count = len(self.inputs) - len(self.parameters)
         if len(given) != count:
             raise ChainruleError(f"the graph takes {count} arrays, not {len(given)}")
@@ -54,16 +53,13 @@ class TracedGraph(Graph):
                     f"argument {self.names[x]}: got {array.dtype}{list(array.shape)}; "
                     f"the graph was traced for {x.type}"
                 )
-        values = self.evaluate(*given, *[_known(p.tensor()) for p in self.parameters])
+        values = self.evaluate(
+            *given, *[known(p.tensor(), "a traced graph") for p in self.parameters]
+        )
         results, updates = values[: len(self._results)], values[len(self._results) :]
         for parameter, value in zip(self.assigned, updates, strict=True):
             parameter.assign(value)
         return rebuild(self.result, [as_tensor(value) for value in results])
-
-
-def _known(x: Tensor) -> Array:
-    assert x.data is not None
-    return x.data
 
 
 def _unique(names: list[str], taken: set[str]) -> list[str]:

@@ -13,7 +13,9 @@ from itertools import count
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from chainrule.core.errors import GraphError, MissingRuleError
+import numpy as np
+
+from chainrule.core.errors import ChainruleError, GraphError, MissingRuleError
 from chainrule.core.types import Array, ArrayType
 
 Rule = Callable[..., Any]
@@ -268,7 +270,12 @@ class Graph:
                     raise GraphError(
                         f"{self.names[node]} uses a value that is not defined before it"
                     )
-            expected = node.primitive.type_rule(*[x.type for x in node.inputs], **node.attrs)
+            try:
+                expected = node.primitive.type_rule(*[x.type for x in node.inputs], **node.attrs)
+            except ChainruleError as error:
+                raise GraphError(
+                    f"{self.names[node]} = {node.primitive.name}(...): {error}"
+                ) from error
             if node.type != expected:
                 raise GraphError(
                     f"{self.names[node]} = {node.primitive.name}(...) is of type {node.type}; "
@@ -303,7 +310,7 @@ class Graph:
 
         def apply(node: Node, xs: list[Any]) -> Any:
             assert node.primitive is not None
-            return node.primitive.eval(*xs, **node.attrs)
+            return np.asarray(node.primitive.eval(*xs, **node.attrs))  # of 0-d arrays, a scalar
 
         return self.interpret(list(arrays), apply, known_data)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import ChainruleError, DtypeError, ShapeError, TracingError
-from chainrule.core.graph import Node, Primitive, next_order
+from chainrule.core.graph import Node, Primitive, known_data, next_order
 from chainrule.core.types import (
     BOOL,
     DEFAULT_FLOAT,
@@ -143,7 +143,9 @@ class Operand:
         return known(self.tensor(), "tolist()").tolist()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        return np.array(known(self.tensor(), "np.asarray()"), dtype=dtype, copy=copy)
+        view = known(self.tensor(), "np.asarray()").view()
+        view.flags.writeable = False
+        return np.array(view, dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
         # A consumer may write into what it gets; tensors do not change, so it gets a copy.
@@ -222,6 +224,16 @@ class Tensor(Node, Operand):
         """Return the tensor itself."""
         return self
 
+    @property
+    def shape(self) -> Shape:
+        """Size along each axis."""
+        return self.type.shape if self.data is None else self.data.shape
+
+    @property
+    def dtype(self) -> Dtype:
+        """NumPy dtype of the elements."""
+        return self.type.dtype if self.data is None else self.data.dtype
+
     def __repr__(self) -> str:
         if self.data is None:
             return f"Tensor(traced, {self.type})"
@@ -274,19 +286,29 @@ class Parameter(Operand):
     [2.0, 4.0]
     """
 
-    __slots__ = ("_value", "grad", "name", "trainable")
+    __slots__ = ("_trainable", "_value", "grad", "name")
 
     def __init__(self, value: TensorLike, name: str = "", trainable: bool = True) -> None:
         self.name = name
-        self.trainable = trainable
+        self._trainable = trainable
         #: Sum of the gradients that ``backward()`` has found since it was last set to ``None``.
         self.grad: Tensor | None = None
-        self._value = self._leaf(np.array(as_tensor(value).data))
+        self._value = self._leaf(np.array(known(as_tensor(value), "a parameter's value")))
 
     def _leaf(self, data: Array) -> Tensor:
-        leaf = Tensor(data, tracked=self.trainable and data.dtype.kind == "f")
+        leaf = Tensor(data, tracked=self._trainable and data.dtype.kind == "f")
         leaf.cell = self
         return leaf
+
+    @property
+    def trainable(self) -> bool:
+        """Whether gradients are recorded for it, from the moment that this is set."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._trainable = trainable
+        self._value = self._leaf(known_data(self._value))
 
     def tensor(self) -> Tensor:
         """Return the value of the moment."""
@@ -308,7 +330,7 @@ class Parameter(Operand):
         Raises:
             ShapeError: a value of another shape.
         """
-        new = as_tensor(value)
+        new = as_tensor(value, self.dtype)
         if new.shape != self.shape:
             raise ShapeError(
                 f"value for parameter {self.name!r}", f"shape {new.shape}", f"shape {self.shape}"
@@ -379,8 +401,8 @@ def as_tensor(x: TensorLike, dtype: Dtype | None = None) -> Tensor:
         return Tensor(np.asarray(x, dtype or _default_dtype(kind)))
     if isinstance(x, Operand):
         return x.tensor()
-    if isinstance(x, float | int):  # np.float64 is a float
-        return as_tensor(x.item() if isinstance(x, np.generic) else x + 0, dtype)
+    if isinstance(x, float | int) and not isinstance(x, np.generic):  # np.float64 is a float
+        return as_tensor(x + 0, dtype)
     return Tensor(_as_array(x, dtype))
 
 

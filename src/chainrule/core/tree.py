@@ -11,6 +11,8 @@ from typing import Any
 
 from chainrule.core.errors import ArgumentError
 
+_END = object()
+
 
 def leaves(tree: Any) -> list[Any]:
     """Return what is not a tuple, list, dict or ``None``, in order (a dict's: that of its keys).
@@ -45,8 +47,11 @@ def rebuild(tree: Any, new_leaves: Iterable[Any]) -> Any:
     {'a': 10, 'b': (20, [30, None])}
     """
     remaining = iter(new_leaves)
-    result = _rebuild(tree, remaining)
-    if next(remaining, None) is not None:
+    try:
+        result = _rebuild(tree, remaining)
+    except StopIteration:
+        raise ArgumentError("leaves", "fewer leaves than the tree has", "as many") from None
+    if next(remaining, _END) is not _END:
         raise ArgumentError("leaves", "more leaves than the tree has", "as many")
     return result
 

@@ -20,6 +20,7 @@ FLOAT32: Dtype = np.dtype("float32")
 FLOAT64: Dtype = np.dtype("float64")
 INT64: Dtype = np.dtype("int64")
 UINT32: Dtype = np.dtype("uint32")
+UINT64: Dtype = np.dtype("uint64")
 BOOL: Dtype = np.dtype("bool")
 
 #: The dtype of floats that come without one: Python numbers and lists of them.

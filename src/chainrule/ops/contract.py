@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from chainrule.core.errors import ShapeError
@@ -79,7 +81,7 @@ def matmul(x: TensorLike, y: TensorLike) -> Tensor:
     kind = _matmul_type(left.type, right.type)
     if right.ndim == 2 and left.ndim > 2:
         # One large product, rather than a batch of small ones that share their right side.
-        left = reshape(left, (-1, left.shape[-1]))
+        left = reshape(left, (math.prod(left.shape[:-1]), left.shape[-1]))
     z = bind(matmul_p, left, right)
     shape = kind.shape[:-2] + kind.shape[-2:-1] * (x.ndim > 1) + kind.shape[-1:] * (y.ndim > 1)
     return reshape(z, shape)

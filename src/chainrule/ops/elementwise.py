@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from chainrule.core.errors import DtypeError
 from chainrule.core.graph import Example, Primitive, Rule, example
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind
+from chainrule.core.tensor import Parameter, Tensor, TensorLike, as_tensor, bind
 from chainrule.core.types import (
     BOOL,
     DEFAULT_FLOAT,
@@ -97,6 +97,10 @@ def elementwise(
 
 def promote(x: TensorLike, y: TensorLike) -> tuple[Tensor, Tensor]:
     """Return two operands as tensors of one dtype; Python numbers take the other's dtype."""
+    if type(x) is Parameter:
+        x = x.tensor()
+    if type(y) is Parameter:
+        y = y.tensor()
     if type(x) is Tensor and type(y) is Tensor:
         a, b = x.data, y.data
         if a is not None and b is not None and a.dtype is b.dtype:
@@ -114,7 +118,7 @@ def promote(x: TensorLike, y: TensorLike) -> tuple[Tensor, Tensor]:
 
 def _meet_number(x: Tensor, number: int | float) -> tuple[Tensor, Tensor]:
     """Promote ``x`` with a Python number, which is weak: it takes the dtype of the array."""
-    dtype = x.dtype if x.data is None else x.data.dtype
+    dtype = x.dtype
     if dtype.kind != "f":
         if isinstance(number, float):
             dtype = DEFAULT_FLOAT
@@ -359,8 +363,8 @@ erf_p: Primitive = elementwise(
 def exp(x: TensorLike) -> Tensor:
     """Exponential: ``y = exp(x)``.
 
-    >>> exp([0.0, 1.0])
-    Tensor([1.       , 2.7182817], dtype=float32)
+    >>> exp([0.0])
+    Tensor([1.], dtype=float32)
     """
     return bind(exp_p, as_float(x))
 
@@ -508,6 +512,7 @@ where_p: Primitive = elementwise(
         example((2, 3), (2, 3), (2, 3), arrays={0: _MASK}),
         example((2, 3), (3,), (2, 1), arrays={0: _MASK}),
         example((), (2,), (), arrays={0: np.array(True)}),
+        example((), (), (), arrays={0: np.array(False)}),
         example((0,), (0,), (1,), arrays={0: np.zeros(0, bool)}),
     ),
     symbol="{1} if {0} else {2}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -92,12 +93,15 @@ def _scatter_into_zeros(kind: ArrayType, indices: Sequence[Tensor], values: Tens
     return bind(scatter_add_p, _zeros(kind), values, *indices)
 
 
-def _as_indices(indices: TensorLike) -> list[Tensor]:
-    found = [as_tensor(i) for i in (indices if isinstance(indices, tuple) else (indices,))]
-    for i in found:
-        if i.dtype.kind not in "iu":
-            raise DtypeError("indices", f"dtype {i.dtype}", "integers")
+def _as_index(indices: TensorLike) -> Tensor:
+    found = as_tensor(indices)
+    if found.dtype.kind not in "iu":
+        raise DtypeError("indices", f"dtype {found.dtype}", "integers")
     return found
+
+
+def _as_indices(indices: TensorLike) -> list[Tensor]:
+    return [_as_index(i) for i in (indices if isinstance(indices, tuple) else (indices,))]
 
 
 def gather(x: TensorLike, indices: TensorLike) -> Tensor:
@@ -154,15 +158,23 @@ def segment_sum(values: TensorLike, segments: TensorLike, num_segments: int) -> 
 
     Raises:
         ShapeError: ``segments`` is not one number a row.
+        ArgumentError: a segment out of range (not checked while tracing).
 
     >>> segment_sum([1.0, 2.0, 3.0], [0, 1, 0], 2)
     Tensor([4., 2.], dtype=float32)
     """
-    values, segments = as_tensor(values), as_tensor(segments)
+    values, segments = as_tensor(values), _as_index(segments)
     if segments.shape != values.shape[:1]:
         raise ShapeError("segments", f"shape {segments.shape}", f"shape {values.shape[:1]}")
+    known = segments.data
+    if known is not None and known.size and not 0 <= known.min() <= known.max() < num_segments:
+        raise ArgumentError(
+            "segments",
+            f"segments from {known.min()} to {known.max()}",
+            f"integers from 0 to {num_segments - 1} ({num_segments} segments)",
+        )
     kind = ArrayType((num_segments, *values.shape[1:]), values.dtype)
-    return _scatter_into_zeros(kind, _as_indices(segments), values)
+    return _scatter_into_zeros(kind, [segments], values)
 
 
 # NumPy indexing ------------------------------------------------------------------------------
@@ -185,7 +197,7 @@ def getitem(x: TensorLike, key: Any) -> Tensor:
         key: integers, slices, ``None``, ``...``, integer arrays, boolean masks, and tuples of them.
 
     Raises:
-        IndexError: an index that is out of bounds, or too many of them.
+        IndexError: an index that is out of bounds, a mask that does not fit, or too many of them.
         TracingError: a boolean mask while tracing: the shape of the result would depend on values.
 
     >>> getitem([[1.0, 2.0], [3.0, 4.0]], (slice(None), 1))
@@ -235,7 +247,7 @@ def _take_arrays(y: Tensor, key: _Key) -> Tensor:
 
 
 def _parse(shape: Shape, key: tuple[Any, ...]) -> _Key:
-    key = tuple(k for part in key for k in _expand_mask(part))
+    key = _expand_masks(shape, key)
     consumed = sum(k is not None and k is not Ellipsis for k in key)
     if consumed > len(shape):
         raise IndexError(f"too many indices: {consumed} for an array of shape {shape}")
@@ -258,12 +270,12 @@ def _parse(shape: Shape, key: tuple[Any, ...]) -> _Key:
             axis += skipped
         elif isinstance(k, slice):
             slices[axis] = slice(
-                *(None if b is None else int(b) for b in (k.start, k.stop, k.step))
+                *(None if b is None else operator.index(b) for b in (k.start, k.stop, k.step))
             )
             layout.append(axis)
             axis += 1
         elif has_array:
-            arrays[axis] = _as_indices(k)[0]
+            arrays[axis] = _as_index(k)
             positions.append(position)
             layout.append(axis)
             axis += 1
@@ -277,19 +289,42 @@ def _parse(shape: Shape, key: tuple[Any, ...]) -> _Key:
 
 
 def _is_array(k: Any) -> bool:
-    return isinstance(k, list | np.ndarray) or (isinstance(k, Operand) and k.ndim > 0)
+    return isinstance(k, list | np.ndarray | Operand)
 
 
-def _expand_mask(part: Any) -> list[Any]:
-    """Turn a boolean mask into the integer arrays of its true positions."""
-    is_list = isinstance(part, list)
-    if not (is_list or isinstance(part, np.ndarray | Operand)):
-        if isinstance(part, bool | np.bool_):
-            raise IndexError("a bool is not an index here; use cr.where or a mask of x's shape")
-        return [part]
-    mask = as_tensor(np.asarray(part, np.int64) if is_list and not part else part)
-    if mask.dtype != BOOL:
-        return [mask if is_list else part]
+def _expand_masks(shape: Shape, key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Turn boolean masks into the integer arrays of their true positions, and lists into arrays."""
+    parts = [_as_part(part) for part in key]
+    masks = [isinstance(part, Tensor) and part.dtype == BOOL for part in parts]
+    widths = [
+        part.ndim if is_mask else int(part is not None and part is not Ellipsis)
+        for part, is_mask in zip(parts, masks, strict=True)
+    ]
+    expanded: list[Any] = []
+    axis = 0
+    for part, is_mask, width in zip(parts, masks, widths, strict=True):
+        expanded += _true_positions(part, shape, axis) if is_mask else [part]
+        axis += len(shape) - sum(widths) if part is Ellipsis else width
+    return tuple(expanded)
+
+
+def _as_part(part: Any) -> Any:
+    """Return arrays and lists as tensors, and all else as it came."""
+    if isinstance(part, bool | np.bool_):
+        part = np.asarray(part)
+    if not _is_array(part):
+        return part
+    return as_tensor(np.zeros(0, np.int64) if isinstance(part, list) and not part else part)
+
+
+def _true_positions(mask: Tensor, shape: Shape, axis: int) -> list[Array]:
+    if mask.ndim == 0:
+        raise IndexError("a bool is not an index here; use cr.where or a mask of x's shape")
+    if mask.shape != shape[axis : axis + mask.ndim]:
+        raise IndexError(
+            f"a mask of shape {mask.shape} for axis {axis} of an array of shape {shape}: "
+            "its sizes must be those of the axes"
+        )
     if mask.data is None:
         raise TracingError(
             "a boolean mask cannot index while tracing: the shape of the result would depend on "
@@ -320,7 +355,7 @@ def take(x: TensorLike, indices: TensorLike, axis: int = 0) -> Tensor:
     """
     x = as_tensor(x)
     axis = normalize_axis(axis, x.ndim)
-    return getitem(x, (*[slice(None)] * axis, _as_indices(indices)[0]))
+    return getitem(x, (*[slice(None)] * axis, _as_index(indices)))
 
 
 def take_along_axis(x: TensorLike, indices: TensorLike, axis: int) -> Tensor:
@@ -333,7 +368,7 @@ def take_along_axis(x: TensorLike, indices: TensorLike, axis: int) -> Tensor:
     Tensor([[2.],
             [3.]], dtype=float32)
     """
-    x, chosen = as_tensor(x), _as_indices(indices)[0]
+    x, chosen = as_tensor(x), _as_index(indices)
     axis = normalize_axis(axis, x.ndim)
     if chosen.ndim != x.ndim:
         raise ArgumentError("indices", f"{chosen.ndim} axes", f"as many as x has, {x.ndim}")

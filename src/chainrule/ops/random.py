@@ -30,7 +30,7 @@ from chainrule.core.types import (
     Shape,
     as_dtype,
 )
-from chainrule.ops.elementwise import cast, cos, log, sin, sqrt
+from chainrule.ops.elementwise import cast, cos, log, minimum, sin, sqrt
 from chainrule.ops.shape import concatenate, reshape, slice_axis
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
@@ -188,9 +188,13 @@ class Generator:
             shape: shape of the result.
             dtype: float32 (24 random bits) or float64 (53).
         """
-        state = self._next_stream()
-        unit = bind(random_uniform_p, state, shape=_as_shape(shape), dtype=_as_float(dtype))
-        return unit if (low, high) == (0.0, 1.0) else unit * (high - low) + low
+        state, kind = self._next_stream(), _as_float(dtype)
+        unit = bind(random_uniform_p, state, shape=_as_shape(shape), dtype=kind)
+        if (low, high) == (0.0, 1.0):
+            return unit
+        # Rounding carries the largest draws up to the bound.
+        below = np.nextafter(kind.type(high), kind.type(low))
+        return minimum(unit * (high - low) + low, float(below))
 
     def normal(
         self, mean: float = 0.0, std: float = 1.0, shape: Any = (), dtype: npt.DTypeLike = FLOAT32
@@ -221,7 +225,12 @@ class Generator:
 
         Args:
             n: how many numbers.
+
+        Raises:
+            ArgumentError: not a whole number from 0.
         """
+        if not isinstance(n, int | np.integer) or n < 0:
+            raise ArgumentError("n", repr(n), "a whole number from 0")
         return bind(random_permutation_p, self._next_stream(), n=int(n))
 
 

@@ -11,11 +11,12 @@ from chainrule.core.errors import ShapeError
 from chainrule.core.graph import Primitive, example
 from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind
 from chainrule.core.types import (
-    BOOL,
     INT64,
+    UINT64,
     Array,
     ArrayType,
     Shape,
+    is_float,
     normalize_axes,
     normalize_axis,
 )
@@ -45,6 +46,7 @@ _EXAMPLES = (
     example((2, 3), axes=(1,), keepdims=True),
     example((2, 3, 2), axes=(0, 2), keepdims=False),
     example((), axes=(), keepdims=False),
+    example((0, 3), axes=(1,), keepdims=True),
 )
 _EMPTY = example((0, 3), axes=(0,), keepdims=False)
 
@@ -93,8 +95,9 @@ def _logsumexp(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
     # Shifted by the largest element, so that no exp overflows and not all of them vanish.
     top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(top), top, x.dtype.type(0))
-    total = np.sum(np.exp(x - shift), axis=axes, keepdims=True)
-    with np.errstate(divide="ignore"):  # log 0 = -inf is the answer for an empty sum
+    # log 0 = -inf is the answer for an empty sum; exp overflows only beside an infinity or a NaN.
+    with np.errstate(divide="ignore", over="ignore"):
+        total = np.sum(np.exp(x - shift), axis=axes, keepdims=True)
         result: Array = np.log(total) + shift
     return result if keepdims else result.reshape(_reduced(x.shape, axes, False))
 
@@ -117,7 +120,12 @@ argmax_p: Primitive = Primitive(
     eval=lambda x, *, axis: np.argmax(x, axis=axis),
     type_rule=lambda x, *, axis: ArrayType(_reduced(x.shape, (axis,), False), INT64),
     vjp=(None,),
-    examples=(example((2, 3), axis=0), example((2, 3), axis=1), example((4,), axis=0)),
+    examples=(
+        example((2, 3), axis=0),
+        example((2, 3), axis=1),
+        example((4,), axis=0),
+        example((0, 3), axis=1),
+    ),
 )
 
 
@@ -141,11 +149,19 @@ cumsum_p: Primitive = Primitive(
 )
 
 
+def _widened(x: TensorLike) -> Tensor:
+    """Return bools and narrow integers in 64 bits, so that their sum does not overflow."""
+    given = as_tensor(x)
+    if is_float(given.dtype):
+        return given
+    return cast(given, UINT64 if given.dtype.kind == "u" else INT64)
+
+
 def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Sum over axes: ``y = Σ x``.
 
     Args:
-        x: array of any shape; bools are counted.
+        x: array of any shape; bools are counted, integers are summed in 64 bits, as in NumPy.
         axis: axis or axes (default: all).
         keepdims: keep the reduced axes with size 1.
 
@@ -155,9 +171,7 @@ def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([4., 6.], dtype=float32)
     """
-    x = as_tensor(x)
-    if x.dtype == BOOL:
-        x = cast(x, INT64)
+    x = _widened(x)
     return sum_bound(x, normalize_axes(axis, x.ndim), keepdims)
 
 
@@ -231,8 +245,8 @@ def argmax(x: TensorLike, axis: int | None = None) -> Tensor:
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Logarithm of a sum of exponentials: ``y = log Σ exp(x)``, without overflow.
 
-    >>> logsumexp([1000.0, 1000.0])
-    Tensor(1000.69313, dtype=float32)
+    >>> logsumexp([-1000.0, 1000.0])
+    Tensor(1000., dtype=float32)
     """
     x = as_float(x)
     return bind(logsumexp_p, x, axes=normalize_axes(axis, x.ndim), keepdims=keepdims)
@@ -244,7 +258,7 @@ def cumsum(x: TensorLike, axis: int | None = None) -> Tensor:
     >>> cumsum([1.0, 2.0, 3.0])
     Tensor([1., 3., 6.], dtype=float32)
     """
-    x = as_tensor(x)
+    x = _widened(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     return bind(cumsum_p, x, axis=normalize_axis(axis, x.ndim), reverse=False)
