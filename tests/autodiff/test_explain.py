@@ -90,6 +90,8 @@ def test_adjoints_follow_the_chain_rule() -> None:
         (lambda x: cr.sin(x), {"x": 0.5}, "cos(x)"),
         (lambda x: cr.cos(x), {"x": 0.5}, "-sin(x)"),
         (lambda x: cr.abs(x), {"x": -0.5}, "sign(x)"),
+        (lambda x: cr.cast(x, "float32"), {"x": 0.5}, "1"),
+        (lambda x: cr.where(x > 0, x, 0.0), {"x": 0.5}, "1"),
     ],
 )
 def test_formulas_of_local_derivatives(f: Any, arguments: Any, formula: str) -> None:

@@ -335,10 +335,10 @@ def test_parameters_of_the_same_name() -> None:
     graph = cr.trace(lambda x_: x_ * w * v * x * unnamed)(1.0)
     names = [graph.names[i] for i in graph.inputs]
     assert names == ["x_", "w", "w_2", "x", "parameter"]
-    clash = cr.trace(lambda w_: w_)  # an argument may have a parameter's name
-    assert clash(1.0)(2.0).item() == 2.0
-    graph = cr.trace(lambda x: x * w * cr.Parameter(5.0, "x"))(1.0)
-    assert [graph.names[i] for i in graph.inputs] == ["x", "w", "x_2"]
+    # An argument may have a parameter's name, and three may have the same.
+    graph = cr.trace(lambda x: x * w * v * cr.Parameter(5.0, "x") * cr.Parameter(6.0, "w"))(1.0)
+    assert [graph.names[i] for i in graph.inputs] == ["x", "w", "w_2", "x_2", "w_3"]
+    assert graph(1.0).item() == 60.0
 
 
 def test_frozen_parameters_are_inputs_too() -> None:
@@ -380,3 +380,12 @@ def test_a_graph_wants_values() -> None:
 def test_results_that_are_no_arrays() -> None:
     with pytest.raises(DtypeError, match="array: got a value of type str"):
         cr.trace(lambda x: (x, "text"))(1.0)
+
+
+def test_a_graph_refuses_to_lose_gradients() -> None:
+    graph = cr.trace(lambda x: x * x)(3.0)
+    w = cr.Parameter(3.0)
+    with pytest.raises(ChainruleError, match="carries no gradients"):
+        graph(w * 1.0)
+    with cr.no_grad():
+        assert graph(w * 1.0).item() == 9.0

@@ -96,6 +96,14 @@ def test_what_does_not_depend_on_an_input_is_a_constant() -> None:
     assert Graph([], [table]).evaluate()[0] is table.data
 
 
+def test_what_was_recorded_before_is_a_constant() -> None:
+    x, w = variable(), cr.Parameter([1.0, 2.0, 3.0])
+    recorded = w * w
+    graph = Graph([x], [x * recorded + recorded])
+    assert graph.constants == [recorded]
+    assert [node.primitive.name for node in graph.nodes if node.primitive] == ["multiply", "add"]
+
+
 def test_inner_nodes_can_be_inputs() -> None:
     x = variable()
     middle = cr.exp(x)

@@ -293,3 +293,27 @@ def test_a_numpy_error_names_the_operation_and_the_types() -> None:
         ShapeError, match=r"reshape: got float32\[2,3\]; expected arguments that fit \(cannot resh"
     ):
         bind(PRIMITIVES["reshape"], cr.ones((2, 3)), shape=(4,))
+
+
+def test_a_list_of_tensors_that_carry_gradients_is_refused() -> None:
+    w = cr.Parameter(2.0)
+    with pytest.raises(ArgumentError, match=r"Join tensors with cr\.stack"):
+        cr.sum([w * 1.0, w * 2.0])
+    with cr.no_grad():
+        assert cr.sum([w * 1.0, w * 2.0]).item() == 6.0
+    cr.sum(cr.stack([w * 1.0, w * 2.0])).backward()
+    assert w.grad is not None
+    assert w.grad.item() == 3.0
+
+
+def test_a_number_is_formatted_as_a_number() -> None:
+    assert f"{cr.tensor(0.123456):.3f}" == "0.123"
+    assert f"{cr.tensor([1.0])}" == "Tensor([1.], dtype=float32)"
+    with pytest.raises(ShapeError):
+        f"{cr.tensor([1.0, 2.0]):.3f}"
+
+
+def test_logic_is_reflected() -> None:
+    x = cr.tensor([True, False])
+    assert (np.array([True, True]) & x).tolist() == [True, False]
+    assert (False | x).tolist() == [True, False]

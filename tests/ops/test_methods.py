@@ -79,7 +79,7 @@ def test_in_place_operators_make_a_new_tensor() -> None:
 @pytest.mark.parametrize("ufunc", _UFUNCS, ids=lambda u: u.__name__)
 def test_ufuncs(ufunc: Any) -> None:
     given = [X + 0.5, X.T + 0.25][: ufunc.nin]
-    if ufunc in (np.logical_and, np.logical_or, np.logical_not):
+    if "logical" in ufunc.__name__ or "bitwise" in ufunc.__name__:
         given = [x > 1 for x in given]
     expected = ufunc(*given)
     for arguments in ([cr.tensor(x) for x in given], [cr.tensor(given[0]), *given[1:]]):

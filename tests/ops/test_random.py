@@ -199,6 +199,15 @@ def test_normal_distribution(dtype: str) -> None:
     assert scipy.stats.kstest(scaled, "norm", args=(2.0, 0.5)).pvalue > 0.01
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 6])
+def test_normal_is_box_and_mullers_function_of_uniform(count: int) -> None:
+    u1, u2 = Generator(3).uniform(shape=(2, (count + 1) // 2), dtype="float64").numpy()
+    radius, angle = np.sqrt(-2 * np.log(1 - u1)), 2 * np.pi * u2
+    expected = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    found = Generator(3).normal(shape=count, dtype="float64").numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
 @pytest.mark.parametrize("n", [3, 4])
 def test_permutations_are_uniform_over_all_orders(n: int) -> None:
     generator = Generator(5)

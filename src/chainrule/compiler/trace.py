@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import Parameter, Tensor, as_tensor, known, mode, unknown
+from chainrule.core.tensor import Operand, Parameter, Tensor, as_tensor, known, mode, unknown
 from chainrule.core.tree import leaves, rebuild
 
 
@@ -47,6 +47,13 @@ class TracedGraph(Graph):
         count = len(self.inputs) - len(self.parameters)
         if len(given) != count:
             raise ChainruleError(f"the graph takes {count} arrays, not {len(given)}")
+        if mode.recording and any(
+            isinstance(leaf, Operand) and leaf.tensor().tracked for leaf in leaves(args)
+        ):
+            raise ChainruleError(
+                "a traced graph is evaluated with NumPy and carries no gradients: differentiate "
+                "the function itself, or trace its gradient, cr.trace(cr.grad(f))"
+            )
         for x, array in zip(self.inputs, given, strict=False):
             if array.shape != x.type.shape or array.dtype != x.type.dtype:
                 raise ChainruleError(

@@ -10,7 +10,13 @@ from typing import Any, ClassVar, NoReturn, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.core.errors import ChainruleError, DtypeError, ShapeError, TracingError
+from chainrule.core.errors import (
+    ArgumentError,
+    ChainruleError,
+    DtypeError,
+    ShapeError,
+    TracingError,
+)
 from chainrule.core.graph import Node, Primitive, known_data, next_order
 from chainrule.core.types import (
     BOOL,
@@ -69,6 +75,8 @@ class Operand:
     __matmul__: ClassVar[Callable[[Any, TensorLike], Tensor]]
     __rmatmul__: ClassVar[Callable[[Any, TensorLike], Tensor]]
     __and__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __rand__: ClassVar[Callable[[Any, TensorLike], Tensor]]
+    __ror__: ClassVar[Callable[[Any, TensorLike], Tensor]]
     __or__: ClassVar[Callable[[Any, TensorLike], Tensor]]
     __eq__: ClassVar[Callable[[Any, TensorLike], Tensor]]  # type: ignore[assignment]
     __ne__: ClassVar[Callable[[Any, TensorLike], Tensor]]  # type: ignore[assignment]
@@ -153,6 +161,9 @@ class Operand:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __float__(self) -> float:
         return float(self.item())
@@ -432,6 +443,13 @@ def _as_array(x: Any, dtype: Dtype | None) -> Array:
 
 
 def _from_sequence(x: Any, dtype: Dtype | None) -> Array:
+    if mode.recording and any(isinstance(e, Operand) and e.tensor().tracked for e in x):
+        raise ArgumentError(
+            "array",
+            "a list of tensors through which gradients flow",
+            "numbers, or one tensor",
+            "Join tensors with cr.stack or cr.concatenate, which carry the gradients.",
+        )
     try:
         array = np.asarray(
             [e.numpy() if isinstance(e, Operand) else e for e in x] if _has_operand(x) else x

@@ -9,12 +9,35 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import Operand, Tensor
+from chainrule.core.errors import DtypeError
+from chainrule.core.tensor import Operand, Tensor, TensorLike, as_tensor
+from chainrule.core.types import BOOL
 from chainrule.ops import contract, elementwise, index, reduce, shape
 
 
 def _reflected(function: Any) -> Any:
     return lambda self, other: function(other, self)
+
+
+def _both(x: TensorLike, y: TensorLike) -> Tensor:
+    return elementwise.logical_and(*_bools("&", x, y))
+
+
+def _either(x: TensorLike, y: TensorLike) -> Tensor:
+    return elementwise.logical_or(*_bools("|", x, y))
+
+
+def _bools(operator: str, x: TensorLike, y: TensorLike) -> tuple[Tensor, Tensor]:
+    """Return both operands of ``&`` or ``|``, which in NumPy work on the bits of integers."""
+    x, y = as_tensor(x), as_tensor(y)
+    if x.dtype != BOOL or y.dtype != BOOL:
+        raise DtypeError(
+            operator,
+            f"dtypes {x.dtype} and {y.dtype}",
+            "bools",
+            "Compare first: (x > 0) & (y > 0).",
+        )
+    return x, y
 
 
 def _reduction(name: str) -> Any:
@@ -46,8 +69,10 @@ _METHODS: dict[str, Any] = {
     "__rpow__": _reflected(elementwise.power),
     "__matmul__": contract.matmul,
     "__rmatmul__": _reflected(contract.matmul),
-    "__and__": elementwise.logical_and,
-    "__or__": elementwise.logical_or,
+    "__and__": _both,
+    "__rand__": _reflected(_both),
+    "__or__": _either,
+    "__ror__": _reflected(_either),
     "__eq__": elementwise.equal,
     "__ne__": elementwise.not_equal,
     "__lt__": elementwise.less,
@@ -98,6 +123,8 @@ _UFUNCS: dict[Any, Any] = {
     np.greater: elementwise.greater,
     np.greater_equal: elementwise.greater_equal,
     np.logical_and: elementwise.logical_and,
+    np.bitwise_and: _both,
+    np.bitwise_or: _either,
     np.logical_or: elementwise.logical_or,
     np.logical_not: elementwise.logical_not,
     np.isfinite: elementwise.isfinite,
