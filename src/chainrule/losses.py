@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.errors import ArgumentError, ShapeError, nearest
+from chainrule.core.errors import ArgumentError, DataError, ShapeError, nearest
 from chainrule.core.tensor import Tensor, as_tensor
-from chainrule.core.types import Array, ArrayType, Dtype
+from chainrule.core.types import FLOAT64, Array, ArrayType, Dtype
 from chainrule.ops.elementwise import square
 from chainrule.ops.functional import check_labels, log_softmax
 from chainrule.ops.index import take_along_axis
-from chainrule.ops.reduce import logsumexp, mean
+from chainrule.ops.reduce import mean
 from chainrule.ops.reduce import sum as sum_
 from chainrule.ops.shape import expand_dims, reshape, squeeze
 
@@ -70,6 +70,7 @@ class CrossEntropy(Loss):
     def check(self, y: Any, prediction: ArrayType) -> Array:
         """Return integer labels of shape (n,), or probabilities of shape (n, classes)."""
         labels = _array(y)
+        labels = finite(labels, labels.dtype, "y")
         classes = prediction.shape[-1]
         if classes < 2:
             raise ArgumentError(
@@ -103,8 +104,8 @@ class CrossEntropy(Loss):
         """Return the loss of each sample."""
         if y.ndim == prediction.ndim:
             return -sum_(y * log_softmax(prediction), axis=-1)
-        chosen = take_along_axis(prediction, expand_dims(y, 1), axis=1)
-        return logsumexp(prediction, axis=1) - squeeze(chosen, axis=1)
+        chosen = take_along_axis(log_softmax(prediction), expand_dims(y, 1), axis=1)
+        return -squeeze(chosen, axis=1)
 
 
 class SquaredError(Loss):
@@ -119,21 +120,24 @@ class SquaredError(Loss):
 
     def check(self, y: Any, prediction: ArrayType) -> Array:
         """Return targets of the shape of the predictions."""
-        targets = _array(y).astype(prediction.dtype)
+        targets = finite(_array(y), prediction.dtype, "y")
         if targets.ndim == 1 and prediction.shape[1:] == (1,):
             targets = targets[:, None]
-        if targets.shape[1:] != prediction.shape[1:]:
+        if not targets.ndim or targets.shape[1:] != prediction.shape[1:]:
+            sizes = ", ".join(map(str, prediction.shape[1:]))
             raise ShapeError(
                 "y",
                 f"shape {targets.shape}",
-                f"shape (n, {', '.join(map(str, prediction.shape[1:]))}), as the network's output",
+                f"shape (n,{' ' * bool(sizes)}{sizes}), as the network's output",
                 "Give the last layer as many units as there are targets.",
             )
         return targets
 
     def __call__(self, y: Tensor, prediction: Tensor) -> Tensor:
         """Return the loss of each sample."""
-        return mean(reshape(square(prediction - y), (y.shape[0], -1)), axis=1)
+        # (n,) beside (n, 1) must not broadcast to (n, n).
+        error = prediction - reshape(y, prediction.shape)
+        return mean(reshape(square(error), (y.shape[0], -1)), axis=1)
 
 
 class CustomLoss(Loss):
@@ -164,8 +168,33 @@ class CustomLoss(Loss):
         return loss
 
 
+def finite(array: Array, dtype: Dtype, argument: str) -> Array:
+    """Return an array in a dtype, without copying where possible.
+
+    Raises:
+        DataError: a value is NaN, infinite, or too large for the dtype.
+    """
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype, copy=False)
+    wrong = ~np.isfinite(cast)
+    if not wrong.any():
+        return cast
+    what = "values that are NaN or infinite, first"
+    expected, fix = "finite numbers", "Fill in or drop missing values first."
+    if np.isfinite(array).all():
+        what = f"values that are too large for {dtype}, first"
+        expected, fix = f"numbers up to {np.finfo(dtype).max:.2g}", "Scale them first."
+    row = int(np.argwhere(wrong)[0][0]) if wrong.ndim else 0
+    raise DataError(argument, f"{int(wrong.sum())} {what} in row {row}", expected, fix)
+
+
 def _array(y: Any) -> Array:
-    data = as_tensor(y).data
+    try:
+        data = as_tensor(y).data
+        if isinstance(y, list | tuple) and data is not None and data.dtype.kind == "f":
+            data = as_tensor(y, FLOAT64).data  # float32 otherwise, whatever the network's dtype
+    except ArgumentError as error:
+        raise type(error)("y", error.came, error.expected, error.fix) from None
     assert data is not None
     return data
 

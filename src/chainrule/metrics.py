@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.core.errors import ArgumentError, nearest
+from chainrule.core.errors import ArgumentError, ShapeError, nearest
 from chainrule.core.types import Array
 
 
@@ -61,8 +61,23 @@ class Accuracy(_Mean):
     name = "accuracy"
 
     def _values(self, y: Array, prediction: Array) -> Array:
-        labels = y.argmax(axis=-1) if y.ndim == prediction.ndim else y
-        hits: Array = prediction.argmax(axis=-1) == labels
+        if prediction.shape[1:] in ((), (1,)):
+            raise ArgumentError(
+                "metrics",
+                "'accuracy' for a network with one output",
+                "one output a class",
+                "For a target that is a quantity use 'r2', 'mae' or 'mse'.",
+            )
+        guess = prediction.argmax(axis=-1)
+        if y.shape == prediction.shape:
+            y = y.argmax(axis=-1)
+        elif y.shape not in (guess.shape, (*guess.shape, 1)):
+            raise ShapeError(
+                "y for the metric 'accuracy'",
+                f"shape {y.shape}",
+                f"labels of shape {guess.shape}, or one-hot rows of shape {prediction.shape}",
+            )
+        hits: Array = guess == y.reshape(guess.shape)
         return hits
 
 
@@ -78,7 +93,7 @@ class MeanSquaredError(_Mean):
     name = "mse"
 
     def _values(self, y: Array, prediction: Array) -> Array:
-        squares: Array = np.square(prediction.astype(np.float64) - y)
+        squares: Array = np.square(prediction.astype(np.float64) - _fitting(self, y, prediction))
         return squares
 
 
@@ -94,7 +109,7 @@ class MeanAbsoluteError(_Mean):
     name = "mae"
 
     def _values(self, y: Array, prediction: Array) -> Array:
-        sizes: Array = np.abs(prediction.astype(np.float64) - y)
+        sizes: Array = np.abs(prediction.astype(np.float64) - _fitting(self, y, prediction))
         return sizes
 
 
@@ -118,7 +133,7 @@ class R2(Metric):
 
     def update(self, y: Array, prediction: Array) -> None:
         """Take in one batch."""
-        y = y.reshape(len(y), -1).astype(np.float64)
+        y = _fitting(self, y, prediction).reshape(len(y), -1).astype(np.float64)
         if not self.count:
             self.shift = y.mean(axis=0)
         moved = y - self.shift
@@ -135,6 +150,17 @@ class R2(Metric):
         if (variation <= 0).any():
             return float("nan")
         return float(np.mean(1.0 - self.errors / variation))
+
+
+def _fitting(metric: Metric, y: Array, prediction: Array) -> Array:
+    """Return targets in the prediction's shape: (n,) beside (n, 1) must not broadcast."""
+    if y.shape[:1] != prediction.shape[:1] or y.size != prediction.size:
+        raise ShapeError(
+            f"y for the metric {metric.name!r}",
+            f"shape {y.shape}",
+            f"shape {prediction.shape}, as the network's output",
+        )
+    return y.reshape(prediction.shape)
 
 
 #: Every metric by its name.

@@ -28,6 +28,11 @@ def _uniform(limit: float, shape: Shape, dtype: Dtype) -> Tensor:
     return random.uniform(-limit, limit, shape, dtype)
 
 
+def _fans(shape: Shape) -> tuple[int, int]:
+    """Return fan_in and fan_out; a bias, (n,), is its own fan."""
+    return shape[-2:][0], shape[-1]
+
+
 def glorot_uniform(shape: Shape, dtype: Dtype) -> Tensor:
     """Keep the variance in both directions: ``w ~ U(-l, l)``, ``l = √(6 / (fan_in + fan_out))``.
 
@@ -42,8 +47,7 @@ def glorot_uniform(shape: Shape, dtype: Dtype) -> Tensor:
     >>> bool((abs(glorot_uniform((3, 3), np.dtype("float32"))) <= 1.0).min())
     True
     """
-    fan_in, fan_out = shape[-2:]
-    return _uniform(math.sqrt(6.0 / (fan_in + fan_out)), shape, dtype)
+    return _uniform(math.sqrt(6.0 / sum(_fans(shape))), shape, dtype)
 
 
 def he_uniform(shape: Shape, dtype: Dtype) -> Tensor:
@@ -59,7 +63,8 @@ def he_uniform(shape: Shape, dtype: Dtype) -> Tensor:
     >>> bool((abs(he_uniform((6, 3), np.dtype("float32"))) <= 1.0).min())
     True
     """
-    return _uniform(math.sqrt(6.0 / shape[-2]), shape, dtype)
+    fan_in, _ = _fans(shape)
+    return _uniform(math.sqrt(6.0 / fan_in), shape, dtype)
 
 
 #: Every initializer by its name.

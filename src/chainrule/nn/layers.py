@@ -151,8 +151,20 @@ LAYERS: dict[str, type[Layer]] = {"Dense": Dense, "Activation": Activation}
 
 
 def layer_to_config(layer: Layer) -> dict[str, Any]:
-    """Return a layer's type and configuration as JSON values."""
-    return {"type": type(layer).__name__, **layer.config()}
+    """Return a layer's type and configuration as JSON values.
+
+    Raises:
+        ArgumentError: a layer that ``layer_from_config`` could not make again.
+    """
+    name = type(layer).__name__
+    if LAYERS.get(name) is not type(layer):
+        raise ArgumentError(
+            "layer",
+            f"a {name}, which is code",
+            f"one of {', '.join(LAYERS)}",
+            "Keep the class, and save the weights with model.get_weights().",
+        )
+    return {"type": name, **layer.config()}
 
 
 def layer_from_config(config: dict[str, Any]) -> Layer:

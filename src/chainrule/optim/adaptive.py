@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from chainrule.core.tensor import Parameter, Tensor
 from chainrule.ops.elementwise import power, sqrt, square
-from chainrule.optim.optimizer import Optimizer, checked, slot
+from chainrule.optim.optimizer import Optimizer, checked, float64, slot
 
 
 class Adam(Optimizer):
@@ -45,7 +43,7 @@ class Adam(Optimizer):
         self.beta_1 = checked("beta_1", beta_1, below=1.0)
         self.beta_2 = checked("beta_2", beta_2, below=1.0)
         self.epsilon = checked("epsilon", epsilon)
-        self._step = Parameter(np.float64(0.0), "step", trainable=False)
+        self._step = Parameter(float64(0.0), "step", trainable=False)
 
     def begin_step(self) -> None:
         """Count the step, t."""

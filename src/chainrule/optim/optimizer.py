@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError
 from chainrule.core.tensor import Parameter, Tensor, no_grad
+from chainrule.core.types import Array
 from chainrule.ops.creation import zeros_like
 
 
@@ -29,7 +30,7 @@ class Optimizer:
 
     def __init__(self, learning_rate: float) -> None:
         self._learning_rate = Parameter(
-            np.float64(checked("learning_rate", learning_rate)), "learning_rate", trainable=False
+            float64(checked("learning_rate", learning_rate)), "learning_rate", trainable=False
         )
         self._state: dict[Parameter, tuple[Parameter, ...]] = {}
 
@@ -40,7 +41,7 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self._learning_rate.assign(np.float64(checked("learning_rate", value)))
+        self._learning_rate.assign(float64(checked("learning_rate", value)))
 
     def apply(self, parameters: Sequence[Parameter], gradients: Sequence[Tensor]) -> None:
         """Change the parameters by one step.
@@ -78,6 +79,11 @@ class Optimizer:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{key}={value:g}" for key, value in self.config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def float64(value: float) -> Array:
+    """Return a number that keeps its digits: by itself, it would become a float32 tensor."""
+    return np.array(value, np.float64)
 
 
 def slot(parameter: Parameter) -> Parameter:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.errors import ArgumentError, DataError, ShapeError
-from chainrule.core.tensor import as_tensor, known
-from chainrule.core.types import Array, Dtype
+from chainrule.core.errors import ArgumentError, ShapeError
+from chainrule.core.tensor import Operand, as_tensor, known
+from chainrule.core.types import FLOAT64, Array, Dtype
+from chainrule.losses import finite
 
 
 def as_features(x: Any, dtype: Dtype, argument: str = "x") -> Array:
@@ -21,9 +24,11 @@ def as_features(x: Any, dtype: Dtype, argument: str = "x") -> Array:
 
     Raises:
         ShapeError: no axis of samples.
-        DataError: NaN or infinite values.
+        DtypeError: something else than numbers.
+        DataError: values that are NaN, infinite, or too large for the dtype.
     """
-    array = known(as_tensor(_as_matrix(x)), argument)
+    with naming(array=argument):
+        array = known(as_tensor(_as_numbers(x), FLOAT64), argument)
     if array.ndim < 2:
         raise ShapeError(
             argument,
@@ -31,34 +36,36 @@ def as_features(x: Any, dtype: Dtype, argument: str = "x") -> Array:
             "samples first: shape (n, features)",
             "One feature: x.reshape(-1, 1). One sample: x.reshape(1, -1).",
         )
-    check_finite(array, argument)
-    return np.ascontiguousarray(array, dtype=dtype)
+    return np.ascontiguousarray(finite(array, dtype, argument))
 
 
-def _as_matrix(x: Any) -> Any:
-    # A pyarrow table's __array__ gives columns of mixed types; polars and pandas give rows.
-    return x.to_pandas() if type(x).__module__.startswith("pyarrow") else x
+def _as_numbers(x: Any) -> Any:
+    if isinstance(x, Operand | list | tuple) or not hasattr(x, "__array__"):
+        return x
+    array = np.asarray(x)
+    # Columns of bools beside columns of numbers come as objects. Text does not become numbers.
+    if array.dtype.kind == "O" and not any(isinstance(value, str) for value in array.flat):
+        with contextlib.suppress(TypeError, ValueError):
+            return array.astype(FLOAT64)
+    return array
 
 
-def check_finite(array: Array, argument: str) -> None:
-    """Raise ``DataError`` if a value is NaN or infinite."""
-    if array.dtype.kind != "f":
-        return
-    finite = np.isfinite(array)
-    if not finite.all():
-        rows = np.flatnonzero(~finite.reshape(len(array), -1).all(axis=1))
-        raise DataError(
-            argument,
-            f"{int((~finite).sum())} values that are NaN or infinite, first in row {rows[0]}",
-            "finite numbers",
-            "Fill in or drop missing values first.",
-        )
+@contextlib.contextmanager
+def naming(**names: str) -> Iterator[None]:
+    """Call arguments in errors what the caller calls them."""
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument not in names:
+            raise
+        name = names[error.argument]
+        raise type(error)(name, error.came, error.expected, error.fix) from None
 
 
 def check_lengths(x: Array, y: Array) -> None:
     """Raise ``ShapeError`` unless there is one target a sample."""
     if len(x) != len(y):
-        raise ShapeError("y", f"{len(y)} targets", f"{len(x)}, one for each sample of x")
+        raise ShapeError("y", f"{len(y)} targets", f"{len(x)}, one for each sample")
 
 
 def check_count(argument: str, value: Any, least: int = 1) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,12 +118,13 @@ class EarlyStopping(Callback):
         self.best_epoch = 0
         self.stopped_epoch: int | None = None
         self._best_weights: list[Array] | None = None
-        self._lowest = np.inf
+        self._lowest = self._to_beat = np.inf
         self._waited = 0
 
     def on_train_begin(self) -> None:
         """Forget earlier trainings."""
-        self._best_weights, self._lowest, self._waited = None, np.inf, 0
+        self._best_weights, self._waited = None, 0
+        self._lowest = self._to_beat = np.inf
         self.best, self.best_epoch, self.stopped_epoch = float("nan"), 0, None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -136,11 +138,13 @@ class EarlyStopping(Callback):
                 or "Quantities that begin with val_ need validation_data or validation_split.",
             )
         value = self.sign * logs[self.monitor]
-        improved = value < self._lowest - self.min_delta
         if value <= self._lowest:
             self._lowest, self.best, self.best_epoch = value, logs[self.monitor], epoch
             self._best_weights = self.model.get_weights()
-        self._waited = 0 if improved else self._waited + 1
+        if value < self._to_beat - self.min_delta:  # small steps add up to an improvement
+            self._to_beat, self._waited = value, 0
+        else:
+            self._waited += 1
         if self._waited > self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -167,16 +171,19 @@ class CallbackList:
                 )
             callback.model, callback.params = model, params
         self.callbacks = list(callbacks)
+        self._begun: list[Callback] = []
 
     def train_begin(self) -> None:
         """Tell all of them."""
         for callback in self.callbacks:
+            self._begun.append(callback)
             callback.on_train_begin()
 
     def train_end(self, logs: Logs) -> None:
-        """Tell all of them."""
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
+        """Tell all that have begun, even if one of them raises."""
+        with ExitStack() as stack:
+            while self._begun:
+                stack.callback(self._begun.pop().on_train_end, logs)
 
     def epoch_begin(self, epoch: int) -> None:
         """Tell all of them."""

@@ -9,13 +9,25 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from chainrule.core.errors import ChainruleError, FileError
-from chainrule.core.types import Array
+from chainrule.core.errors import ChainruleError, FileError, nearest
+from chainrule.core.types import Array, ArrayType, Dtype, Shape
 from chainrule.data.files import file_error
 from chainrule.nn.layers import layer_from_config
+from chainrule.ops.random import default_generator
 from chainrule.optim import OPTIMIZERS
 from chainrule.training.model import Model, Sequential
 from chainrule.training.saving import ARRAYS, DOCUMENT, FORMAT
+
+#: What comes of a document in which something was changed: a key, a type, a number.
+DAMAGE = (
+    ChainruleError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
 
 
 def read_document(path: str | PathLike[str]) -> dict[str, Any]:
@@ -28,14 +40,16 @@ def read_document(path: str | PathLike[str]) -> dict[str, Any]:
     file = directory / DOCUMENT
     if not directory.is_dir():
         came = "a file" if directory.exists() else "no directory of that name"
-        raise file_error(directory, came, "the directory of a saved model or run")
+        siblings = [d.name for d in directory.parent.glob("*/") if (d / DOCUMENT).is_file()]
+        hint = nearest(directory.name, siblings)
+        raise file_error(directory, came, "the directory of a saved model or run", hint)
     try:
-        document = json.loads(file.read_bytes())
+        document = json.loads(file.read_bytes(), parse_constant=_refuse)
     except FileNotFoundError as error:
         raise file_error(
             directory, f"a directory without {DOCUMENT}", "the directory of a saved model or run"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise file_error(file, f"a damaged file ({error})", "the JSON that was saved") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
         raise file_error(file, "JSON of another kind", "a document with a 'format' number")
@@ -47,6 +61,10 @@ def read_document(path: str | PathLike[str]) -> dict[str, Any]:
             "Update: pip install --upgrade chainrule",
         )
     return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant}, which JSON lacks")
 
 
 def load_model(path: str | PathLike[str]) -> Model:
@@ -78,23 +96,25 @@ def load_model(path: str | PathLike[str]) -> Model:
         compiled = document["compiled"]
         if compiled is not None:
             _compile(model, compiled)
-    except (KeyError, TypeError, AttributeError, ChainruleError) as error:
+    except DAMAGE as error:
         raise file_error(
             directory / DOCUMENT, f"a damaged document ({error})", "the document that was saved"
         ) from error
     arrays = _read_arrays(directory / ARRAYS, expected)
     parameters = model.parameters()
-    if set(arrays) != set(parameters) or any(
-        arrays[name].shape != p.shape for name, p in parameters.items()
-    ):
+    found = _types({name: (a.shape, a.dtype) for name, a in arrays.items()})
+    wanted = _types({name: (p.shape, p.dtype) for name, p in parameters.items()})
+    if found != wanted:
         raise file_error(
-            directory / ARRAYS,
-            f"arrays {sorted(arrays)}",
-            f"those of the architecture, {sorted(parameters)}, in its shapes",
+            directory / ARRAYS, f"the arrays {found}", f"those of the architecture, {wanted}"
         )
     for name, parameter in parameters.items():
         parameter.assign(arrays[name])
     return model
+
+
+def _types(arrays: Mapping[str, tuple[Shape, Dtype]]) -> str:
+    return ", ".join(f"{name} {ArrayType(*arrays[name])}" for name in sorted(arrays))
 
 
 def _read_arrays(file: Path, sha256: str) -> dict[str, Array]:
@@ -116,7 +136,7 @@ def _read_arrays(file: Path, sha256: str) -> dict[str, Array]:
         )
     try:
         arrays: dict[str, Array] = load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:  # KeyError: a dtype that NumPy lacks
         raise file_error(file, f"a damaged file ({error})", "the arrays that were saved") from error
     return arrays
 
@@ -126,7 +146,9 @@ def _rebuild(config: Mapping[str, Any]) -> Model:
         raise FileError(f"a model of type {config['type']!r} cannot be loaded")
     layers = [layer_from_config(layer) for layer in config["layers"]]
     model = Sequential(layers, dtype=config["dtype"])
+    state = default_generator.state.value
     model.make_parameters(config["input_shape"])
+    default_generator.state.assign(state)  # what is drawn here gives way to what was saved
     return model
 
 

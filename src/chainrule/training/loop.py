@@ -99,8 +99,8 @@ def run_epochs(
     n = len(x)
     logs: dict[str, float] = {}
     model.stop_training = False
-    callbacks.train_begin()
     try:
+        callbacks.train_begin()
         for epoch in range(epochs):
             callbacks.epoch_begin(epoch)
             order = known(default_generator.permutation(n), "fit") if shuffle else np.arange(n)
@@ -108,7 +108,9 @@ def run_epochs(
             for step, place in enumerate(batches(n, batch_size)):
                 rows = order[place]
                 targets = y[rows]
-                loss, prediction = train_step(model, setup, x[rows], targets)
+                # An overflow shows in the loss, which is looked at; NumPy need not warn of it.
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    loss, prediction = train_step(model, setup, x[rows], targets)
                 if not np.isfinite(loss):
                     raise DivergedError(_diverged(loss, epoch, step, setup))
                 tally.add(loss, targets, prediction)
@@ -138,7 +140,7 @@ def evaluate(
     """Return the structured risk and the metrics over all samples."""
     x, y = data
     tally = Tally(setup.make_metrics(), prefix=prefix)
-    with no_grad():
+    with no_grad(), np.errstate(over="ignore", invalid="ignore"):  # as in training
         for place in batches(len(x), batch_size):
             prediction = model(Tensor(x[place]))
             loss = mean(setup.loss(Tensor(y[place]), prediction))

@@ -12,18 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import ArgumentError, ChainruleError, DtypeError, ShapeError
-from chainrule.core.tensor import Tensor, unknown
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, unknown
 from chainrule.core.types import FLOAT32, Array, ArrayType, Dtype, as_dtype
 from chainrule.losses import Loss
 from chainrule.losses import loss as find_loss
 from chainrule.metrics import Metric, metric_maker
 from chainrule.nn.layers import Layer, layer_to_config
 from chainrule.nn.module import Module
+from chainrule.ops.elementwise import cast
 from chainrule.optim import Optimizer
 from chainrule.optim import optimizer as find_optimizer
 from chainrule.optim.optimizer import checked
 from chainrule.training import loop
-from chainrule.training.arrays import as_features, check_count, check_lengths
+from chainrule.training.arrays import as_features, check_count, check_lengths, naming
 from chainrule.training.callbacks import Callback, CallbackList, History
 from chainrule.training.saving import save_model
 from chainrule.training.summary import Summary, summarize
@@ -75,6 +76,10 @@ class Model(Module):
     input_shape: tuple[int, ...] | None = None
     #: What the model was compiled with.
     setup: Compiled | None = None
+
+    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
+        """Compute the output, in the model's dtype."""
+        return super().__call__(cast(as_tensor(x, self.dtype), self.dtype), training)
 
     def layer_types(self, input_type: ArrayType) -> list[tuple[Module, ArrayType | None]]:
         """Return the modules that ``summary`` shows, each with its output's type where known."""
@@ -183,7 +188,9 @@ class Model(Module):
         data = self._checked_data(x, y)
         if validation_data is not None:
             if len(validation_data) != 2:
-                raise ArgumentError("validation_data", str(type(validation_data)), "a pair (x, y)")
+                raise ArgumentError(
+                    "validation_data", f"{len(validation_data)} things", "a pair (x, y)"
+                )
             names = ("validation_data[0]", "validation_data[1]")
             validation: tuple[Array, Array] | None = self._checked_data(*validation_data, names)
         else:
@@ -194,6 +201,7 @@ class Model(Module):
             "epochs": epochs,
             "steps": math.ceil(len(data[0]) / batch_size),
             "batch_size": batch_size,
+            "verbose": verbose,
         }
         loop.run_epochs(
             self,
@@ -210,18 +218,14 @@ class Model(Module):
     def _checked_data(
         self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")
     ) -> tuple[Array, Array]:
-        features = as_features(x, self.dtype, names[0])
-        if not len(features):
-            raise ArgumentError(names[0], "no samples", "at least one")
-        self.make_parameters(features.shape[1:])
-        output = self(unknown(ArrayType(features.shape, self.dtype))).type
-        try:
+        with naming(x=names[0], y=names[1]):
+            features = as_features(x, self.dtype)
+            if not len(features):
+                raise ArgumentError("x", "no samples", "at least one")
+            self.make_parameters(features.shape[1:])
+            output = self(unknown(ArrayType(features.shape, self.dtype))).type
             targets = self.compiled().loss.check(y, output)
-        except ArgumentError as error:
-            if error.argument != "y":
-                raise
-            raise type(error)(names[1], error.came, error.expected, error.fix) from None
-        check_lengths(features, targets)
+            check_lengths(features, targets)
         return features, targets
 
     def evaluate(
@@ -410,6 +414,13 @@ class Sequential(Model):
                     "model", f"a layer of type {type(layer).__name__}", "a cr.Layer"
                 )
             described.append(layer_to_config(layer))
+        if sum(len(layer.parameters()) for layer in self.layers) > len(self.parameters()):
+            raise ArgumentError(
+                "model",
+                "layers that share parameters",
+                "each layer once",
+                "Save the weights with model.get_weights().",
+            )
         return {
             "type": "Sequential",
             "dtype": str(self.dtype),

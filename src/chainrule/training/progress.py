@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LINES = 10
 #: Seconds between redraws of the bar within an epoch.
 _REDRAW = 0.1
+#: Columns from which there is room for a clock.
+_WIDE = 96
 
 
 class Progress(Callback):
@@ -38,13 +40,14 @@ class Progress(Callback):
 
     def on_train_begin(self) -> None:
         """Show the bar."""
-        self._printed, self._last_logs = -1, {}
+        self._epoch, self._printed, self._last_logs = 0, -1, {}
         if self.console.is_terminal:
+            clock = [TimeElapsedColumn()] if self.console.width >= _WIDE else []
             self._bar = Bar(
                 TextColumn("epoch {task.fields[epoch]}"),
                 BarColumn(bar_width=None),
                 TextColumn("{task.fields[shown]}"),
-                TimeElapsedColumn(),
+                *clock,
                 console=self.console,
                 auto_refresh=False,
                 expand=True,
@@ -93,7 +96,7 @@ class Progress(Callback):
             self._task_id(),
             completed=done,
             epoch=f"{epoch}/{self.params['epochs']}",
-            shown=_line(logs),
+            shown=" ".join(f"{name} {value:.3f}" for name, value in logs.items()),
         )
         self._bar.refresh()
 
@@ -101,7 +104,8 @@ class Progress(Callback):
         self._printed = epoch
         width = len(str(self.params["epochs"]))
         number = f"{epoch + 1:>{width}}/{self.params['epochs']}"
-        self.console.print(f"epoch {number}  {_line(logs)}", highlight=False)
+        line = f"epoch {number}  {_line(logs)}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _line(logs: Logs) -> str:

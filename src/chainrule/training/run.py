@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from chainrule.core.errors import ArgumentError, ChainruleError, nearest
+from chainrule.core.errors import ArgumentError, DataError, nearest
 from chainrule.core.types import Array
 from chainrule.data.files import file_error
 from chainrule.data.preprocessing import Preprocessor
@@ -21,13 +21,15 @@ from chainrule.data.splits import Split, fingerprint, split_rows
 from chainrule.data.targets import check_task, find_task
 from chainrule.data.values import check_present, get_column
 from chainrule.metrics import R2, Accuracy, MeanAbsoluteError, MeanSquaredError, Metric
+from chainrule.nn.activations import activation
 from chainrule.nn.layers import Dense
 from chainrule.ops import random
 from chainrule.ops.functional import softmax
 from chainrule.optim import OPTIMIZERS, Optimizer
+from chainrule.optim.optimizer import checked
 from chainrule.training.arrays import check_count
 from chainrule.training.callbacks import Callback, EarlyStopping, History
-from chainrule.training.loading import load_model, read_document
+from chainrule.training.loading import DAMAGE, load_model, read_document
 from chainrule.training.model import Model, Sequential
 from chainrule.training.saving import DOCUMENT, save_model
 
@@ -79,6 +81,14 @@ class Settings:
                 raise ArgumentError(name, f"{share:g}", "a share of the rows, from 0 up to 1")
         check_count("epochs", self.epochs)
         check_count("batch_size", self.batch_size)
+        check_count("patience", self.patience, least=0)
+        checked("l2", self.l2)
+        random.Generator(self.seed)
+        for units in self.hidden:
+            check_count("hidden", units)
+        activation(self.activation)
+        if self.task is not None:
+            check_task(self.task)
         self.make_optimizer()
 
     def make_optimizer(self) -> Optimizer:
@@ -178,9 +188,14 @@ class Run:
             callbacks: what else happens between epochs, such as ``Progress()``.
 
         Raises:
+            ArgumentError: the table is another one.
             KeyboardInterrupt: after Ctrl-C, with the best weights so far restored.
             DivergedError: the loss became NaN or infinite.
         """
+        if not self.is_own(frame):
+            raise ArgumentError(
+                "frame", "another table", "the table that the run was prepared with, unchanged"
+            )
         split = _split(frame, self.preprocessor.target, self.settings)
         x = self.preprocessor.transform_features(frame)
         y = self.preprocessor.transform_target(frame)
@@ -188,7 +203,7 @@ class Run:
         stopping = [EarlyStopping(patience=self.settings.patience)] if validation else []
         started = time.perf_counter()
         self.history = History()
-        self.facts["interrupted"] = True
+        self.facts["interrupted"] = False
         try:
             self.model.fit(
                 x[split.train],
@@ -199,22 +214,30 @@ class Run:
                 validation_data=validation,
                 callbacks=[self.history, *stopping, *callbacks],
             )
-            self.facts["interrupted"] = False
+        except KeyboardInterrupt:
+            self.facts["interrupted"] = True
+            raise
         finally:
             self.facts["seconds"] = time.perf_counter() - started
             self.facts["epochs"] = len(self.history.epoch)
             if stopping and self.history.epoch:
                 self.facts["best_epoch"] = stopping[0].best_epoch + 1
             if len(split.test):
-                self.facts["scores"] = self.score(frame, "held-out")
+                with np.errstate(over="ignore", invalid="ignore"):  # it may have diverged
+                    self.facts["scores"] = self.score(frame, "held-out")
                 self.facts["baseline"] = self.baseline(frame)
 
     def rows(self, frame: pl.DataFrame, which: Rows) -> Array:
         """Return the numbers of some rows of the table that the run was trained on.
 
         Raises:
-            ArgumentError: the table is another one.
+            ArgumentError: the table is another one, or has no such rows.
         """
+        if which not in get_args(Rows):
+            known = ", ".join(map(repr, get_args(Rows)))
+            raise ArgumentError(
+                "rows", repr(which), f"one of {known}", nearest(which, get_args(Rows))
+            )
         if which == "all":
             return np.arange(frame.height)
         if not self.is_own(frame):
@@ -355,12 +378,29 @@ class Run:
                 Preprocessor.from_dict(run["preprocessing"]),
                 Settings(**settings),
                 {**run["data"]},
-                _read_history(Path(path) / HISTORY),
-                run["facts"],
+                facts=run["facts"],
             )
-        except (KeyError, TypeError, ValueError, ChainruleError) as error:
+            loaded._check()
+        except DAMAGE as error:
             raise file_error(file, f"a damaged document ({error})", "the one saved") from error
+        loaded.history = _read_history(Path(path) / HISTORY)
         return loaded
+
+    def _check(self) -> None:
+        """Refuse parts that do not belong together."""
+        pre = self.preprocessor
+        outputs = self.model.predict(np.zeros((0, pre.n_features))).shape[1:]
+        if outputs != (pre.n_outputs,) or self.settings.task != pre.task:
+            raise DataError(
+                "preprocessing",
+                f"{pre.task} with {pre.n_outputs} outputs",
+                f"{self.settings.task} with {outputs[0]}, as the network",
+            )
+        check_count("rows", self.data["rows"])
+        for part in ("train", "validation", "held-out"):
+            check_count(part, self.facts["rows"][part], least=0)
+        if not isinstance(self.data["fingerprint"], str) or not isinstance(self.data["name"], str):
+            raise DataError("data", str(self.data), "text for the name and the fingerprint")
 
 
 def _split(frame: pl.DataFrame, target: str, settings: Settings) -> Split:
@@ -384,9 +424,16 @@ def _read_history(file: Path) -> History:
     history = History()
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
+        for line in lines:
+            row = json.loads(line)
+            epoch = check_count("epoch", row.pop("epoch"), least=0)
+            # Null stands for NaN and infinity, as in ``_finite``.
+            history.on_epoch_end(
+                epoch, {key: float("nan" if v is None else v) for key, v in row.items()}
+            )
+        history.rows()  # every row has the same quantities
     except FileNotFoundError:
         return history  # a run is usable without it
-    for line in lines:
-        row = json.loads(line)
-        history.on_epoch_end(row.pop("epoch"), row)
+    except (OSError, RecursionError, *DAMAGE) as error:
+        raise file_error(file, f"a damaged file ({error})", "the history that was saved") from error
     return history

@@ -81,14 +81,23 @@ def save_model(
     contents = {DOCUMENT: to_json(document), ARRAYS: arrays, **(files or {})}
     with ExitStack() as stack:
         for name, data in contents.items():
-            stack.enter_context(atomic_file(directory / name)).write(data)
+            file = stack.enter_context(atomic_file(directory / name))
+            file.write(data)
+            file.flush()  # a full disk must show before the first of them is renamed
     return directory
 
 
 def to_json(document: Any) -> bytes:
     """Return a document as readable JSON; NaN and infinity, which JSON lacks, are refused."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
     return (text + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers, which settings may hold, as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
 def check_directory(directory: Path, overwrite: bool = True) -> None:
@@ -106,7 +115,7 @@ def check_directory(directory: Path, overwrite: bool = True) -> None:
                 directory,
                 "a model that is there already",
                 "a new directory",
-                "Choose another name.",
+                "Choose another name, or replace it: --overwrite, or overwrite=True.",
             )
     elif any(directory.iterdir()):
         raise file_error(
