@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-peers lint bench clean python
+.PHONY: help demo examples test test-slow test-peers lint bench clean python
 
 help:
 	@echo "make demo        train on real data, then predict held-out rows"
+	@echo "make examples    run the examples; their pictures go to pictures/"
 	@echo "make test        lint, types, layers, tests"
 	@echo "make test-slow   the long checks, seeds 0-4 on the real data among them"
 	@echo "make test-peers  hold results against PyTorch and JAX (heavy: an environment of its own)"
@@ -47,9 +48,12 @@ demo: $(VENV)/.demo
 	@$(BIN)/chainrule fit digits --target digit --out runs/demo --overwrite
 	@$(BIN)/chainrule predict runs/demo digits --rows held-out --limit 10
 
+examples: $(VENV)/.demo
+	@for script in examples/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
+
 lint: $(VENV)/.dev
-	@$(BIN)/ruff check src tests benchmarks docs
-	@$(BIN)/ruff format --check src tests benchmarks docs
+	@$(BIN)/ruff check src tests benchmarks docs examples
+	@$(BIN)/ruff format --check src tests benchmarks docs examples
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

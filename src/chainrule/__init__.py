@@ -6,7 +6,7 @@ Tensor(0.25, dtype=float32)
 """
 
 import chainrule.autodiff  # puts backward() on tensors
-from chainrule import losses, metrics, optim
+from chainrule import activations, losses, metrics, optim
 from chainrule.autodiff.check import check_grads
 from chainrule.autodiff.explain import explain
 from chainrule.autodiff.forward import jvp
@@ -15,8 +15,22 @@ from chainrule.compiler.trace import trace
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph
 from chainrule.core.tensor import Parameter, Tensor, no_grad
+from chainrule.nn import initializers, regularizers
+from chainrule.nn.branches import Add, Concatenate, Residual
+from chainrule.nn.embedding import Embedding
 from chainrule.nn.layers import Activation, Dense, Layer
-from chainrule.nn.module import Module
+from chainrule.nn.learned_activations import Maxout, PReLU
+from chainrule.nn.module import Module, add_penalty
+from chainrule.nn.noise import Dropout, GaussianNoise
+from chainrule.nn.normalization import (
+    BatchNorm,
+    BatchNormalization,
+    LayerNorm,
+    LayerNormalization,
+    RMSNorm,
+    RMSNormalization,
+)
+from chainrule.nn.shapes import Flatten, Input
 from chainrule.ops import random
 from chainrule.ops.contract import matmul
 from chainrule.ops.creation import (
@@ -73,11 +87,24 @@ from chainrule.ops.elementwise import (
 from chainrule.ops.functional import (
     clip,
     elu,
+    gelu,
+    gelu_tanh,
+    hard_sigmoid,
+    hard_silu,
+    hard_tanh,
     leaky_relu,
+    log_sigmoid,
     log_softmax,
+    maxout,
+    mish,
     one_hot,
+    prelu,
     relu,
+    relu6,
+    selu,
+    silu,
     softmax,
+    softsign,
     split,
     std,
     stop_gradient,
@@ -98,7 +125,8 @@ from chainrule.ops.shape import (
     swapaxes,
     transpose,
 )
-from chainrule.training.callbacks import Callback, EarlyStopping, History
+from chainrule.training.algorithm import algorithm_4_1
+from chainrule.training.callbacks import Callback, EarlyStopping, History, ReduceLROnPlateau
 from chainrule.training.loading import load_model as load
 from chainrule.training.model import Model, Sequential
 from chainrule.version import __version__

@@ -95,8 +95,8 @@ def test_nothing_held_out_is_said(command) -> None:
     ("arguments", "text"),
     [
         (["--activation", "rleu"], "--activation: got 'rleu'; expected one of linear, "),
-        (["--activation", "rleu"], "Did you mean 'relu' or 'elu'?"),
-        (["--optimizer", "adm"], "--optimizer: got 'adm'; expected one of sgd, adam."),
+        (["--activation", "rleu"], "Did you mean 'relu' or"),
+        (["--optimizer", "adm"], "--optimizer: got 'adm'; expected one of sgd, "),
         (["--epochs", "0"], "--epochs: got 0; expected a whole number from 1."),
         (["--batch-size", "0"], "--batch-size: got 0; expected a whole number from 1."),
         (["--patience", "-1"], "--patience: got -1; expected a whole number from 0."),

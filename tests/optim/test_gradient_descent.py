@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.core.errors import ArgumentError
 from chainrule.core.types import Array
-from chainrule.optim import SGD
+from chainrule.optim import SGD, Lion
 
 STEPS = 50
 RNG = np.random.default_rng(0)
@@ -97,3 +100,57 @@ def test_every_parameter_has_its_own_velocity() -> None:
     optimizer.apply([a, b], [cr.tensor(0.0), cr.tensor(0.0)])
     assert a.item() == -1.0 - 0.5
     assert b.item() == 2.0 + 1.0 + 0.5
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_weights_decay_apart_from_the_gradient(valley: Any, nesterov: bool) -> None:
+    """Loshchilov and Hutter, arXiv 1711.05101, algorithm 1: neither in g nor in v."""
+    rate, momentum, decay = 0.05, 0.9, 0.3
+
+    def rule(t: int, w: Array, g: Array, kept: dict[str, Any]) -> Array:
+        v = kept["v"] = momentum * kept.get("v", 0.0) - rate * g
+        lam = decay if w.ndim > 1 else 0.0
+        return np.asarray(w * (1 - rate * lam) + (momentum * v - rate * g if nesterov else v))
+
+    found = valley.path(SGD(rate, momentum, nesterov, weight_decay=decay))
+    np.testing.assert_allclose(found, valley.reference(rule), rtol=1e-11, atol=1e-13)
+
+
+# Lion ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decay", [None, 0.5])
+@pytest.mark.parametrize("betas", [(0.9, 0.99), (0.95, 0.98), (0.0, 0.0)])
+def test_lion_follows_the_paper(
+    valley: Any, betas: tuple[float, float], decay: float | None
+) -> None:
+    """Chen et al., arXiv 2302.06675, algorithm 2."""
+    rate, (beta_1, beta_2) = 0.01, betas
+
+    def rule(t: int, w: Array, g: Array, kept: dict[str, Any]) -> Array:
+        m = kept.get("m", np.zeros_like(w))
+        c = beta_1 * m + (1 - beta_1) * g
+        kept["m"] = beta_2 * m + (1 - beta_2) * g
+        lam = (decay or 0.0) if w.ndim > 1 else 0.0
+        return np.asarray(w - rate * (np.sign(c) + lam * w))
+
+    found = valley.path(Lion(rate, beta_1, beta_2, weight_decay=decay))
+    np.testing.assert_allclose(found, valley.reference(rule), rtol=1e-11, atol=1e-13)
+
+
+def test_lion_moves_every_weight_by_the_learning_rate() -> None:
+    w = cr.Parameter([0.0, 0.0, 0.0])
+    Lion(0.5).apply([w], [cr.tensor([1e-30, -1e30, 0.0])])
+    assert w.tolist() == [-0.5, 0.5, 0.0]
+
+
+def test_lion_keeps_float32(valley: Any) -> None:
+    found = valley.path(Lion(0.01), 50, "float32")
+    np.testing.assert_allclose(found, valley.path(Lion(0.01), 50), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("argument", ["beta_1", "beta_2"])
+def test_lions_arguments_that_do_not_fit(argument: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Lion(**{argument: 1.0})
+    assert str(caught.value) == f"{argument}: got 1.0; expected a number in [0, 1)."

@@ -409,6 +409,7 @@ def test_one_output_has_no_classes() -> None:
     ):
         model.fit(X, LABELS % 2, verbose=0)
     model.compile("sgd", "squared_error", ["accuracy"])
+    model.fit(X, LABELS % 2, verbose=0)  # yes or no
     with pytest.raises(ArgumentError, match=r"^metrics: got 'accuracy' for a network with one out"):
         model.fit(X, LABELS, verbose=0)
 
@@ -417,7 +418,7 @@ def test_metrics_do_not_broadcast() -> None:
     model = cr.Sequential([cr.Dense(40)])
     model.compile("sgd", "cross_entropy", ["mse"])
     with pytest.raises(
-        ShapeError, match=r"^y for the metric 'mse': got shape \(32,\); expected sha"
+        ShapeError, match=r"^y for the metric 'mse': got shape \(40,\); expected sha"
     ):
         model.fit(X, LABELS, verbose=0)
 
@@ -439,11 +440,11 @@ def test_metrics_do_not_broadcast() -> None:
         ({"epochs": 0}, "epochs: got 0; expected a whole number from 1."),
         (
             {"validation_data": (X,)},
-            "validation_data: got 1 things; expected a pair (x, y).",
+            "validation_data: got 1 things; expected a pair (x, y), or (x, y, sample_weight).",
         ),
         (
-            {"validation_data": (X, LABELS, LABELS)},
-            "validation_data: got 3 things; expected a pair (x, y).",
+            {"validation_data": (X, LABELS, LABELS, LABELS)},
+            "validation_data: got 4 things; expected a pair (x, y), or (x, y, sample_weight).",
         ),
     ],
 )
@@ -663,10 +664,8 @@ def test_one_may_stand_in_another() -> None:
     model.fit(X, TARGET, verbose=0)
     assert next(iter(model.parameters())) == "layers.0.layers.0.kernel"
     assert model.predict(X).shape == (40, 1)
-    with pytest.raises(
-        ArgumentError, match=r"^model: got a layer of type Sequential; expected a cr"
-    ):
-        model.config()
+    described = model.config()["layers"][0]
+    assert (described["type"], len(described["layers"])) == ("Sequential", 2)
 
 
 def test_the_architecture_as_json() -> None:

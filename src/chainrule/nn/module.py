@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import inspect
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, ClassVar
 
-from chainrule.core.errors import ChainruleError
-from chainrule.core.tensor import Parameter, Tensor, TensorLike, as_tensor
+from chainrule.core.errors import ChainruleError, DtypeError, ShapeError
+from chainrule.core.tensor import Parameter, Tensor, TensorLike, as_tensor, mode
 from chainrule.core.types import ArrayType
+from chainrule.ops.elementwise import add, square
+from chainrule.ops.reduce import sum as sum_
 
 
 class Module:
@@ -15,22 +22,39 @@ class Module:
 
     Parameters, modules, and lists or dicts of them that are put into attributes are found there.
     A module that needs to know its input's size makes its parameters in ``build``, which is
-    called once, before the first ``forward``.
+    called once, before the first ``forward``. Modules that are called inside ``forward`` learn by
+    themselves whether the pass is for training; a ``forward`` that does not ask may leave the
+    argument out.
 
     >>> import chainrule as cr
-    >>> class Scale(Module):
-    ...     def __init__(self):
-    ...         self.factor = cr.Parameter(2.0)
+    >>> class Block(Module):
+    ...     def __init__(self, units):
+    ...         self.layers = [cr.Dense(units, activation="tanh"), cr.Dropout(0.5)]
+    ...         self.gain = cr.Parameter(2.0)
     ...
-    ...     def forward(self, x, training=False):
-    ...         return x * self.factor
-    >>> Scale()([1.0, 2.0])
-    Tensor([2., 4.], dtype=float32)
-    >>> Scale().parameters()
-    {'factor': Parameter('factor', float32[])}
+    ...     def forward(self, x):
+    ...         for layer in self.layers:
+    ...             x = layer(x)
+    ...         return x * self.gain
+    >>> Block(3)([[0.0, 0.0]])
+    Tensor([[0., 0., 0.]], dtype=float32)
+    >>> Block(3).parameters()
+    {'gain': Parameter('gain', float32[])}
     """
 
     _is_built = False
+    _takes_training = True
+
+    #: Whether the module's own parameters of two or more axes are weights W, which the structured
+    #: risk penalizes; ``False`` where they are scales and shifts.
+    has_weight_matrices: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        arguments = inspect.signature(cls.forward).parameters.values()
+        cls._takes_training = any(
+            a.name == "training" or a.kind is a.VAR_KEYWORD for a in arguments
+        )
 
     def build(self, input_type: ArrayType) -> None:
         """Make the parameters that depend on the type of the input; called once."""
@@ -44,20 +68,54 @@ class Module:
         """
         raise ChainruleError(f"{type(self).__name__} has no forward(x, training=False)")
 
-    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
-        """Compute the output, after making the parameters if this is the first call."""
+    def __call__(self, x: TensorLike, training: bool | None = None) -> Tensor:
+        """Compute the output, after making the parameters if this is the first call.
+
+        Args:
+            x: input, batch first.
+            training: whether this pass is for training; ``None``: as the module inside whose
+                ``forward`` this call stands, and otherwise not.
+        """
         x = as_tensor(x)
         if not self._is_built:
-            self.build(x.type)
+            with _outside_a_trace():
+                self.build(x.type)
             self._is_built = True
-        return self.forward(x, training)
+        outer = _pass.training
+        _pass.training = outer if training is None else bool(training)
+        try:
+            if _pass.calls is not None:
+                return self._watched(x, _pass.calls)
+            return self._run(x)
+        finally:
+            _pass.training = outer
+
+    def _run(self, x: Tensor) -> Tensor:
+        return self.forward(x, training=_pass.training) if self._takes_training else self.forward(x)
+
+    def _watched(self, x: Tensor, calls: list[Call]) -> Tensor:
+        call = Call(self, _pass.depth)
+        calls.append(call)  # before what it calls
+        _pass.depth += 1
+        try:
+            y = self._run(x)
+        finally:
+            _pass.depth -= 1
+        call.output = as_tensor(y).type
+        return y
+
+    def modules(self) -> dict[str, Module]:
+        """Return this module, as ``""``, and all modules within it by their path, each once."""
+        return {path: found for path, found, _ in _walk(self) if isinstance(found, Module)}
 
     def parameters(self) -> dict[str, Parameter]:
-        """Return the parameters by their path from this module, each with its path as its name."""
-        found: dict[str, Parameter] = {}
-        for path, parameter in _walk(self.__dict__, ""):
-            if all(parameter is not other for other in found.values()):  # shared: counted once
-                found[path] = parameter
+        """Return the parameters by their path from this module, each once.
+
+        Each is named by its path from the outermost module that was asked.
+        """
+        found = {path: p for path, p, _ in _walk(self) if isinstance(p, Parameter)}
+        for path, parameter in found.items():
+            if not f".{parameter.name}".endswith(f".{path}"):
                 parameter.name = path
         return found
 
@@ -65,15 +123,199 @@ class Module:
         """Return the parameters that training changes."""
         return [p for p in self.parameters().values() if p.trainable]
 
+    def weight_matrices(self) -> list[Parameter]:
+        """Return the trainable W⁽ˡ⁾: parameters of two or more axes, without scales and shifts."""
+        return [
+            p
+            for _, p, owner in _walk(self)
+            if isinstance(p, Parameter) and p.trainable and p.ndim > 1 and owner.has_weight_matrices
+        ]
 
-def _walk(value: Any, path: str) -> Iterator[tuple[str, Parameter]]:
-    if isinstance(value, Parameter):
-        yield path, value
-    elif isinstance(value, Module):
-        yield from _walk(value.__dict__, path)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _walk(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            yield from _walk(inner, f"{path}.{i}" if path else str(i))
+    def regularized(self) -> Iterable[tuple[Callable[[Tensor], Tensor] | None, Parameter | None]]:
+        """Return pairs of a regularizer and the parameter of this module that it penalizes."""
+        return ()
+
+    def penalty(self, l2: float = 0.0) -> Tensor:
+        """Return what the structured risk adds to the mean loss: ``Σ r(w) + ½ λ ‖W‖²_F``.
+
+        ``r(w)`` are the penalties of the regularizers of this module and all within it, wherever
+        they are nested, on parameters that are trained.
+
+        Args:
+            l2: λ of the lecture's penalty on all weight matrices together.
+
+        Raises:
+            ShapeError: a regularizer's result is not one number.
+
+        >>> import chainrule as cr
+        >>> penalty = cr.regularizers.L2(3.0)
+        >>> layer = cr.Dense(1, kernel_initializer="ones", kernel_regularizer=penalty)
+        >>> layer([[1.0, 1.0]]).item()
+        2.0
+        >>> layer.penalty().item(), layer.penalty(l2=1.0).item()
+        (6.0, 7.0)
+        """
+        terms = []
+        for module in self.modules().values():
+            for regularizer, parameter in module.regularized():
+                if regularizer is not None and parameter is not None and parameter.trainable:
+                    terms.append(
+                        _one_number(regularizer(parameter.value), f"penalty of {parameter.name}")
+                    )
+        squares = [sum_(square(W)) for W in self.weight_matrices()] if l2 else []
+        if squares:
+            terms.append(reduce(add, squares) * (0.5 * l2))
+        return reduce(add, terms) if terms else as_tensor(0.0)
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a module that was watched.
+
+    Attributes:
+        module: what was called.
+        depth: 0, or one more than that of the module that called it.
+        output: type of its output.
+    """
+
+    module: Module
+    depth: int
+    output: ArrayType | None = None
+
+
+class _Pass(threading.local):
+    """What a module's call hands to the calls inside it, thread by thread."""
+
+    training: bool = False
+    calls: list[Call] | None = None
+    depth: int = 0
+    penalties: list[Tensor] | None = None
+
+
+_pass = _Pass()
+
+
+@contextmanager
+def watching() -> Iterator[list[Call]]:
+    """Collect the calls of modules inside the block, outer ones before those inside them.
+
+    >>> import chainrule as cr
+    >>> with watching() as calls:
+    ...     y = cr.Residual(cr.Dense(2))([[1.0, 2.0]])
+    >>> [(call.depth, type(call.module).__name__, str(call.output)) for call in calls]
+    [(0, 'Residual', 'float32[1,2]'), (1, 'Dense', 'float32[1,2]')]
+    """
+    before = _pass.calls, _pass.depth
+    calls: list[Call] = []
+    _pass.calls, _pass.depth = calls, 0
+    try:
+        yield calls
+    finally:
+        _pass.calls, _pass.depth = before
+
+
+def add_penalty(penalty: TensorLike) -> None:
+    """Add a number that was computed in ``forward`` to the risk of this pass.
+
+    It counts in ``fit`` and in the loss that ``evaluate`` reports; elsewhere nothing happens.
+
+    Args:
+        penalty: one number: the mean over the samples of the batch, like the loss.
+
+    Raises:
+        ShapeError: more than one number.
+
+    >>> with collecting_penalties() as found:
+    ...     add_penalty(0.5)
+    >>> found
+    [Tensor(0.5, dtype=float32)]
+    """
+    if _pass.penalties is not None:
+        _pass.penalties.append(_one_number(as_tensor(penalty), "penalty"))
+
+
+@contextmanager
+def collecting_penalties() -> Iterator[list[Tensor]]:
+    """Collect what ``add_penalty`` is given inside the block."""
+    before = _pass.penalties
+    penalties: list[Tensor] = []
+    _pass.penalties = penalties
+    try:
+        yield penalties
+    finally:
+        _pass.penalties = before
+
+
+def check_module(given: Any, argument: str = "layers") -> Module:
+    """Return a module that was given as a layer.
+
+    Raises:
+        DtypeError: something else.
+    """
+    if isinstance(given, Module):
+        return given
+    raise DtypeError(
+        argument,
+        f"a {type(given).__name__}",
+        "layers, such as cr.Dense(64)",
+        "Did you forget the parentheses?" if isinstance(given, type) else "",
+    )
+
+
+def shares_parameters(module: Module) -> bool:
+    """Whether a parameter can be reached in two ways, as those of a layer that stands twice."""
+    found = [p for _, p, _ in _walk(module, once=False) if isinstance(p, Parameter)]
+    return len(found) > len(module.parameters())
+
+
+def _one_number(penalty: Tensor, argument: str) -> Tensor:
+    if penalty.shape:
+        raise ShapeError(argument, f"shape {penalty.shape}", "one number, shape ()", "Sum it.")
+    return penalty
+
+
+@contextmanager
+def _outside_a_trace() -> Iterator[None]:
+    """Make parameters with values, also where the call that needs them is being traced."""
+    before = mode.reader, mode.writer
+    mode.reader = mode.writer = None
+    try:
+        yield
+    finally:
+        mode.reader, mode.writer = before
+
+
+#: What a walk finds, and what it goes into.
+_FOUND = (Parameter, Module)
+_CONTAINERS = (dict, list, tuple)
+
+
+def _walk(module: Module, once: bool = True) -> list[tuple[str, Module | Parameter, Module]]:
+    """Return what is found in a module, itself first: its path, itself, and whose attribute it is.
+
+    Args:
+        module: where to start.
+        once: whether what can be reached by two paths comes only by the first.
+    """
+    found: list[tuple[str, Module | Parameter, Module]] = []
+    seen: set[int] = set()
+
+    def visit(value: Module | Parameter, path: str, owner: Module) -> None:
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        found.append((path, value, owner))
+        if isinstance(value, Module):
+            visit_all(vars(value), path, value)
+        if not once:  # only a way back to where it stands is closed
+            seen.discard(id(value))
+
+    def visit_all(values: Any, path: str, owner: Module) -> None:
+        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+            if isinstance(value, _FOUND):
+                visit(value, f"{path}.{key}" if path else str(key), owner)
+            elif isinstance(value, _CONTAINERS):
+                visit_all(value, f"{path}.{key}" if path else str(key), owner)
+
+    visit(module, "", module)
+    return found

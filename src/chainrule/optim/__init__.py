@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chainrule.core.errors import ArgumentError, nearest
-from chainrule.optim.adaptive import Adam
-from chainrule.optim.gradient_descent import SGD
+from chainrule.optim import schedules
+from chainrule.optim.adagrad import Adadelta, Adagrad, RMSprop
+from chainrule.optim.adaptive import Adam, AdamW, AMSGrad, Nadam
+from chainrule.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from chainrule.optim.gradient_descent import SGD, Lion
+from chainrule.optim.lbfgs import LBFGS
+from chainrule.optim.muon import Muon
 from chainrule.optim.optimizer import Optimizer
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "Optimizer", "optimizer"]
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "SGD",
+    "AMSGrad",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "clip_by_global_norm",
+    "clip_by_norm",
+    "clip_by_value",
+    "optimizer",
+    "schedules",
+]
 
 #: Every optimizer by its name.
-OPTIMIZERS: dict[str, type[SGD] | type[Adam]] = {"sgd": SGD, "adam": Adam}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    kind.name: kind
+    for kind in (
+        *(SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Nadam, AMSGrad, Lion, Muon, LBFGS),
+    )
+}
 
 
 def optimizer(given: str | Optimizer) -> Optimizer:
@@ -24,11 +55,12 @@ def optimizer(given: str | Optimizer) -> Optimizer:
     """
     if isinstance(given, Optimizer):
         return given
-    if not isinstance(given, str) or given.lower() not in OPTIMIZERS:
+    name = given.lower().replace("-", "") if isinstance(given, str) else ""
+    if name not in OPTIMIZERS:
         raise ArgumentError(
             "optimizer",
             repr(given),
             f"one of {', '.join(OPTIMIZERS)}, or a chainrule.optim.Optimizer",
-            nearest(str(given), OPTIMIZERS),
+            nearest(given, OPTIMIZERS) if isinstance(given, str) else "",
         )
-    return OPTIMIZERS[given.lower()]()
+    return OPTIMIZERS[name]()

@@ -12,6 +12,7 @@ from chainrule.core.errors import ArgumentError, ShapeError
 from chainrule.core.tensor import Operand, as_tensor, known
 from chainrule.core.types import FLOAT64, Array, Dtype
 from chainrule.losses import finite
+from chainrule.optim import Optimizer
 
 
 def as_features(x: Any, dtype: Dtype, argument: str = "x") -> Array:
@@ -66,6 +67,17 @@ def check_lengths(x: Array, y: Array) -> None:
     """Raise ``ShapeError`` unless there is one target a sample."""
     if len(x) != len(y):
         raise ShapeError("y", f"{len(y)} targets", f"{len(x)}, one for each sample")
+
+
+def check_batches(optimizer: Optimizer, batch_size: int, n: int) -> None:
+    """Raise ``ArgumentError`` if an optimizer that needs all samples at once gets fewer."""
+    if optimizer.full_batch and batch_size < n:
+        raise ArgumentError(
+            "batch_size",
+            f"{batch_size} of {n} samples",
+            f"all of them in one batch, as {type(optimizer).__name__} needs",
+            f"Use batch_size={n}, or another optimizer for batches.",
+        )
 
 
 def check_count(argument: str, value: Any, least: int = 1) -> int:

@@ -10,6 +10,8 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError, nearest
 from chainrule.core.types import Array
+from chainrule.metrics import grows
+from chainrule.optim.schedules import ReduceOnPlateau
 from chainrule.training.arrays import check_count
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ class EarlyStopping(Callback):
 
     Args:
         monitor: name of the quantity, as in the history.
-        patience: how many epochs to wait for an improvement.
+        patience: so many epochs without an improvement are waited through; the next one stops
+            (Keras counts one less).
         min_delta: what counts as an improvement must be larger than this.
         mode: ``"min"``, ``"max"``, or ``"auto"``: by the name.
         restore_best_weights: whether to go back to the best weights at the end.
@@ -104,11 +107,7 @@ class EarlyStopping(Callback):
         mode: str = "auto",
         restore_best_weights: bool = True,
     ) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ArgumentError("mode", repr(mode), "'auto', 'min' or 'max'")
-        if mode == "auto":
-            grows = monitor.removeprefix("val_") in ("accuracy", "r2")
-            mode = "max" if grows else "min"
+        mode = find_mode(mode, monitor)
         self.monitor = monitor
         self.patience = check_count("patience", patience, least=0)
         self.min_delta = float(min_delta)
@@ -129,14 +128,7 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Keep the weights if they are the best so far; stop if the best is too long ago."""
-        if self.monitor not in logs:
-            raise ArgumentError(
-                "monitor",
-                repr(self.monitor),
-                f"one of {', '.join(logs)}",
-                nearest(self.monitor, logs)
-                or "Quantities that begin with val_ need validation_data or validation_split.",
-            )
+        check_monitor(self.monitor, logs)
         value = self.sign * logs[self.monitor]
         if value <= self._lowest:
             self._lowest, self.best, self.best_epoch = value, logs[self.monitor], epoch
@@ -153,6 +145,99 @@ class EarlyStopping(Callback):
         """Go back to the best weights."""
         if self.restore_best_weights and self._best_weights is not None:
             self.model.set_weights(self._best_weights)
+
+
+class ReduceLROnPlateau(Callback):
+    """Lower the learning rate when a quantity no longer improves: ``α ← max(α f, α_min)``.
+
+    Args:
+        monitor: name of the quantity, as in the history.
+        factor: f, below 1.
+        patience: how many epochs without improvement lower the rate.
+        verbose: whether to print a line when it falls.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name.
+        min_delta: what counts as an improvement must be larger than this.
+        cooldown: epochs after a fall that are not counted.
+        min_lr: α_min.
+
+    Attributes:
+        plateau: what counts the epochs: ``optim.schedules.ReduceOnPlateau``.
+
+    Raises:
+        ArgumentError: an argument out of range; a quantity that is not in the history; an optimizer
+            with a schedule, which sets the rate by itself.
+
+    >>> ReduceLROnPlateau(factor=0.5, patience=3).plateau.patience
+    3
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        self.monitor = monitor
+        self.verbose = verbose
+        self.plateau = ReduceOnPlateau(
+            factor,
+            patience,
+            min_delta=min_delta,
+            mode=find_mode(mode, monitor),
+            cooldown=cooldown,
+            min_lr=min_lr,
+        )
+
+    def on_train_begin(self) -> None:
+        """Forget earlier trainings."""
+        self.plateau.reset()
+        schedule = self.model.compiled().optimizer.schedule
+        if schedule is not None:
+            raise ArgumentError(
+                "learning_rate",
+                f"the schedule {schedule!r}",
+                "a number, which ReduceLROnPlateau can lower",
+                "Use either the schedule or the callback.",
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Lower the rate if the quantity has not improved for long enough."""
+        check_monitor(self.monitor, logs)
+        optimizer = self.model.compiled().optimizer
+        before = optimizer.learning_rate
+        after = self.plateau.step(logs[self.monitor], before)
+        if after != before:
+            optimizer.learning_rate = after
+            if self.verbose:
+                print(f"epoch {epoch + 1}: the learning rate falls to {after:g}")
+
+
+def find_mode(mode: str, monitor: str) -> str:
+    """Return ``"min"`` or ``"max"``: where a quantity should go; ``"auto"`` goes by its name.
+
+    Raises:
+        ArgumentError: another mode.
+    """
+    if mode not in ("auto", "min", "max"):
+        raise ArgumentError("mode", repr(mode), "'auto', 'min' or 'max'")
+    return mode if mode != "auto" else "max" if grows(monitor) else "min"
+
+
+def check_monitor(monitor: str, logs: Logs) -> None:
+    """Raise ``ArgumentError`` unless a quantity is among those of an epoch."""
+    if monitor not in logs:
+        raise ArgumentError(
+            "monitor",
+            repr(monitor),
+            f"one of {', '.join(logs)}",
+            nearest(monitor, logs)
+            or "Quantities that begin with val_ need validation_data or validation_split.",
+        )
 
 
 class CallbackList:

@@ -12,6 +12,8 @@ from typing import Any
 from chainrule.core.errors import ChainruleError, FileError, nearest
 from chainrule.core.types import Array, ArrayType, Dtype, Shape
 from chainrule.data.files import file_error
+from chainrule.losses import loss_from_config
+from chainrule.metrics import metric_from_config
 from chainrule.nn.layers import layer_from_config
 from chainrule.ops.random import default_generator
 from chainrule.optim import OPTIMIZERS
@@ -27,6 +29,7 @@ DAMAGE = (
     AttributeError,
     ArithmeticError,
     MemoryError,
+    RecursionError,
 )
 
 
@@ -155,4 +158,10 @@ def _rebuild(config: Mapping[str, Any]) -> Model:
 def _compile(model: Model, described: Mapping[str, Any]) -> None:
     arguments = dict(described["optimizer"])
     optimizer = OPTIMIZERS[arguments.pop("name")](**arguments)
-    model.compile(optimizer, described["loss"], described["metrics"], l2=described["l2"])
+    model.compile(
+        optimizer,
+        loss_from_config(described["loss"]),
+        [metric_from_config(metric) for metric in described["metrics"]],
+        weighted_metrics=[metric_from_config(m) for m in described.get("weighted_metrics", ())],
+        l2=described["l2"],
+    )

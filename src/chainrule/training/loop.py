@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.core.errors import ChainruleError
+from chainrule.core.errors import ChainruleError, ShapeError
 from chainrule.core.tensor import Tensor, known, no_grad
 from chainrule.core.types import Array
-from chainrule.losses import penalty_of
-from chainrule.metrics import Metric
+from chainrule.metrics import Metric, metric_names
+from chainrule.nn.module import collecting_penalties
+from chainrule.ops.elementwise import add
 from chainrule.ops.random import default_generator
 from chainrule.ops.reduce import mean
 from chainrule.training.callbacks import CallbackList
+from chainrule.training.weights import Samples
 
 if TYPE_CHECKING:
     from chainrule.training.model import Compiled, Model
@@ -33,23 +36,26 @@ class Tally:
     total: float = 0.0
     count: int = 0
     prefix: str = ""
-    _names: list[str] = field(init=False)
+    weighted: Sequence[Metric] = ()
 
-    def __post_init__(self) -> None:
-        self._names = [self.prefix + metric.name for metric in self.metrics]
-
-    def add(self, loss: float, y: Array, prediction: Array) -> None:
+    def add(
+        self, loss: float, y: Array, prediction: Array, sample_weight: Array | None = None
+    ) -> None:
         """Take in a batch whose mean loss is ``loss``."""
         self.total += loss * len(y)
         self.count += len(y)
         for metric in self.metrics:
             metric.update(y, prediction)
+        for metric in self.weighted:
+            metric.update(y, prediction, sample_weight)
 
-    def logs(self) -> dict[str, float]:
-        """Return the means so far by name."""
-        results = [metric.result() for metric in self.metrics]
-        loss = self.total / self.count if self.count else float("nan")
-        return {f"{self.prefix}loss": loss, **dict(zip(self._names, results, strict=True))}
+    def logs(self, only_quick: bool = False) -> dict[str, Any]:
+        """Return the means so far by name; if asked for, without what takes long to compute."""
+        names = metric_names(self.metrics, self.weighted)
+        named = zip(names, [*self.metrics, *self.weighted], strict=True)
+        results = {n: m.result() for n, m in named if m.is_quick or not only_quick}
+        results = {"loss": self.total / self.count if self.count else float("nan"), **results}
+        return {f"{self.prefix}{name}": result for name, result in results.items()}
 
 
 def batches(n: int, batch_size: int) -> Iterator[slice]:
@@ -57,33 +63,72 @@ def batches(n: int, batch_size: int) -> Iterator[slice]:
     return (slice(i, min(i + batch_size, n)) for i in range(0, n, batch_size))
 
 
-def train_step(model: Model, setup: Compiled, x: Array, y: Array) -> tuple[float, Array]:
+def start_tally(setup: Compiled, data: Samples, prefix: str = "", arrays: bool = False) -> Tally:
+    """Return an empty tally, with the metrics told how to read the output.
+
+    Args:
+        setup: what the model was compiled with.
+        data: what will be gone through.
+        prefix: what names in logs begin with.
+        arrays: whether metrics that are arrays are wanted, too.
+    """
+
+    def made(makers: Sequence[Callable[[], Metric]]) -> list[Metric]:
+        metrics = [make() for make in makers]
+        for metric in metrics:
+            metric.read(data.reading)
+        return [metric for metric in metrics if arrays or not metric.is_array]
+
+    return Tally(made(setup.metrics), prefix=prefix, weighted=made(setup.weighted_metrics))
+
+
+def mean_loss(setup: Compiled, y: Array, prediction: Tensor, weight: Array | None) -> Tensor:
+    """Return a batch's mean loss: ``(1/n) Σ w L``, with w = 1 where there are no weights.
+
+    As in Keras, it is divided by the number of samples and not by the sum of their weights.
+
+    Raises:
+        ShapeError: weights for a loss that is a mean already.
+    """
+    losses = setup.loss(Tensor(y), prediction)
+    if weight is None:
+        return mean(losses)
+    if losses.shape != weight.shape:
+        raise ShapeError(
+            f"result of the loss {setup.loss.name!r}",
+            f"shape {losses.shape}, and weights of samples",
+            f"one number a sample, shape {weight.shape}",
+        )
+    return mean(losses * Tensor(weight))
+
+
+def train_step(
+    model: Model, setup: Compiled, x: Array, y: Array, weight: Array | None = None
+) -> tuple[float, Array]:
     """Make one update: forward, backward, and the optimizer's step.
 
-    The risk is the lecture's: the batch's mean loss + ½ λ ‖W‖²_F.
+    The risk is the lecture's: the batch's mean loss + ½ λ ‖W‖²_F, and what regularizers add.
 
     Returns:
         The risk and the network's output, both before the update.
     """
-    prediction = model(Tensor(x), training=True)
-    risk = mean(setup.loss(Tensor(y), prediction))
-    parameters = model.trainable()
-    if setup.l2:
-        weights = [p for p in parameters if p.ndim > 1]
-        risk = risk + penalty_of(weights, setup.l2, risk.dtype)
-    for parameter in parameters:
-        parameter.grad = None
-    risk.backward()
-    reached = [(p, p.grad) for p in parameters if p.grad is not None]
-    setup.optimizer.apply([p for p, _ in reached], [g for _, g in reached])
-    return float(risk.item()), known(prediction, "training")
+    predictions: list[Tensor] = []
+
+    def risk() -> Tensor:  # L-BFGS evaluates it several times
+        with collecting_penalties() as penalties:
+            predictions.append(model(Tensor(x), training=True))
+        loss = mean_loss(setup, y, predictions[-1], weight)
+        return reduce(add, penalties, loss) + model.penalty(setup.l2)
+
+    before = setup.optimizer.minimize(risk, model.trainable())
+    return float(before.item()), known(predictions[0], "training")
 
 
 def run_epochs(
     model: Model,
     setup: Compiled,
-    data: tuple[Array, Array],
-    validation: tuple[Array, Array] | None,
+    data: Samples,
+    validation: Samples | None,
     *,
     epochs: int,
     batch_size: int,
@@ -95,8 +140,7 @@ def run_epochs(
     Raises:
         DivergedError: the loss became NaN or infinite.
     """
-    x, y = data
-    n = len(x)
+    n = len(data)
     logs: dict[str, float] = {}
     model.stop_training = False
     try:
@@ -104,17 +148,16 @@ def run_epochs(
         for epoch in range(epochs):
             callbacks.epoch_begin(epoch)
             order = known(default_generator.permutation(n), "fit") if shuffle else np.arange(n)
-            tally = Tally(setup.make_metrics())
+            tally = start_tally(setup, data)
             for step, place in enumerate(batches(n, batch_size)):
-                rows = order[place]
-                targets = y[rows]
+                batch = data[order[place]]
                 # An overflow shows in the loss, which is looked at; NumPy need not warn of it.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    loss, prediction = train_step(model, setup, x[rows], targets)
+                    loss, prediction = train_step(model, setup, batch.x, batch.y, batch.weight)
                 if not np.isfinite(loss):
                     raise DivergedError(_diverged(loss, epoch, step, setup))
-                tally.add(loss, targets, prediction)
-                callbacks.batch_end(step, tally.logs())
+                tally.add(loss, batch.y, prediction, batch.weight)
+                callbacks.batch_end(step, tally.logs(only_quick=True))
             logs = tally.logs()
             if validation is not None:
                 logs |= evaluate(model, setup, validation, batch_size, prefix="val_")
@@ -135,21 +178,41 @@ def _diverged(loss: float, epoch: int, step: int, setup: Compiled) -> str:
 
 
 def evaluate(
-    model: Model, setup: Compiled, data: tuple[Array, Array], batch_size: int, prefix: str = ""
-) -> dict[str, float]:
-    """Return the structured risk and the metrics over all samples."""
-    x, y = data
-    tally = Tally(setup.make_metrics(), prefix=prefix)
+    model: Model,
+    setup: Compiled,
+    data: Samples,
+    batch_size: int,
+    *,
+    prefix: str = "",
+    arrays: bool = False,
+    parts: bool = False,
+) -> dict[str, Any]:
+    """Return the structured risk and the metrics over all samples.
+
+    Args:
+        model: the network.
+        setup: what it was compiled with.
+        data: samples, targets and weights.
+        batch_size: samples at a time.
+        prefix: what names begin with.
+        arrays: whether metrics that are arrays are wanted, too.
+        parts: whether to report ``mean_loss`` and ``penalty``, whose sum the loss is.
+    """
+    tally = start_tally(setup, data, prefix, arrays)
+    penalty = 0.0
     with no_grad(), np.errstate(over="ignore", invalid="ignore"):  # as in training
-        for place in batches(len(x), batch_size):
-            prediction = model(Tensor(x[place]))
-            loss = mean(setup.loss(Tensor(y[place]), prediction))
-            tally.add(float(loss.item()), y[place], known(prediction, "evaluate"))
-        logs = tally.logs()
-        if setup.l2:
-            weights = [p for p in model.trainable() if p.ndim > 1]
-            logs[f"{prefix}loss"] += float(penalty_of(weights, setup.l2, model.dtype).item())
-    return logs
+        for place in batches(len(data), batch_size):
+            batch = data[place]
+            with collecting_penalties() as penalties:
+                prediction = model(Tensor(batch.x))
+            loss = mean_loss(setup, batch.y, prediction, batch.weight)
+            penalty += sum(float(p.item()) for p in penalties) * len(batch)
+            tally.add(float(loss.item()), batch.y, known(prediction, "evaluate"), batch.weight)
+        penalty = penalty / len(data) + float(model.penalty(setup.l2).item())
+    logs = tally.logs()
+    found = {"mean_loss": logs.pop(f"{prefix}loss"), "penalty": penalty}
+    risk = {f"{prefix}loss": found["mean_loss"] + penalty}
+    return {**risk, **(found if parts else {}), **logs}
 
 
 def predict(model: Model, x: Array, batch_size: int) -> Array:

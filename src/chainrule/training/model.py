@@ -3,31 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.core.errors import ArgumentError, ChainruleError, DtypeError, ShapeError
+from chainrule.compiler.trace import trace
+from chainrule.core.errors import (
+    ArgumentError,
+    ChainruleError,
+    DtypeError,
+    ShapeError,
+    TracingError,
+)
 from chainrule.core.tensor import Tensor, TensorLike, as_tensor, unknown
 from chainrule.core.types import FLOAT32, Array, ArrayType, Dtype, as_dtype
-from chainrule.losses import Loss
+from chainrule.losses import Loss, Reading
 from chainrule.losses import loss as find_loss
-from chainrule.metrics import Metric, metric_maker
-from chainrule.nn.layers import Layer, layer_to_config
-from chainrule.nn.module import Module
+from chainrule.metrics import Metric, MetricsLike, metric_makers, metric_names
+from chainrule.nn.layers import Example, Layer, layer_from_config, layers_to_config, register
+from chainrule.nn.module import Module, check_module, shares_parameters
+from chainrule.nn.shapes import Input
 from chainrule.ops.elementwise import cast
 from chainrule.optim import Optimizer
 from chainrule.optim import optimizer as find_optimizer
 from chainrule.optim.optimizer import checked
 from chainrule.training import loop
-from chainrule.training.arrays import as_features, check_count, check_lengths, naming
+from chainrule.training.arrays import (
+    as_features,
+    check_batches,
+    check_count,
+    check_lengths,
+    naming,
+)
 from chainrule.training.callbacks import Callback, CallbackList, History
+from chainrule.training.last_layer import last_layer_of, reading_of
+from chainrule.training.record import Record
 from chainrule.training.saving import save_model
 from chainrule.training.summary import Summary, summarize
+from chainrule.training.weights import (
+    Samples,
+    class_labels,
+    class_weights,
+    sample_weights,
+    split_off,
+)
 
 
 @dataclass
@@ -39,16 +63,18 @@ class Compiled:
         loss: loss of each sample.
         metrics: what makes each metric.
         l2: λ of the penalty ½ λ ‖W‖²_F on the weight matrices.
+        weighted_metrics: what makes each metric in which samples count by their weight.
     """
 
     optimizer: Optimizer
     loss: Loss
     metrics: list[Callable[[], Metric]] = field(default_factory=list)
     l2: float = 0.0
+    weighted_metrics: list[Callable[[], Metric]] = field(default_factory=list)
 
     def make_metrics(self) -> list[Metric]:
-        """Return the metrics, empty."""
-        return [make() for make in self.metrics]
+        """Return all metrics, empty."""
+        return [make() for make in [*self.metrics, *self.weighted_metrics]]
 
 
 class Model(Module):
@@ -77,13 +103,16 @@ class Model(Module):
     #: What the model was compiled with.
     setup: Compiled | None = None
 
-    def __call__(self, x: TensorLike, training: bool = False) -> Tensor:
+    def __call__(self, x: TensorLike, training: bool | None = None) -> Tensor:
         """Compute the output, in the model's dtype."""
+        if not self._is_built:
+            self._hand_dtype_down(self)
         return super().__call__(cast(as_tensor(x, self.dtype), self.dtype), training)
 
-    def layer_types(self, input_type: ArrayType) -> list[tuple[Module, ArrayType | None]]:
-        """Return the modules that ``summary`` shows, each with its output's type where known."""
-        return [(value, None) for value in self.__dict__.values() if isinstance(value, Module)]
+    def _hand_dtype_down(self, module: Module) -> None:
+        for inner in module.modules().values():
+            if isinstance(inner, Sequential) and inner is not self:
+                inner.take_dtype(self.dtype)
 
     def make_parameters(self, input_shape: Sequence[int]) -> None:
         """Make the parameters for samples of a shape, without computing anything.
@@ -106,8 +135,9 @@ class Model(Module):
         self,
         optimizer: str | Optimizer = "sgd",
         loss: str | Loss | Callable[[Tensor, Tensor], Tensor] = "squared_error",
-        metrics: Sequence[str | Callable[[], Metric]] = (),
+        metrics: MetricsLike = (),
         *,
+        weighted_metrics: MetricsLike = (),
         l2: float = 0.0,
         run_eagerly: bool = True,
     ) -> None:
@@ -116,7 +146,10 @@ class Model(Module):
         Args:
             optimizer: a name or an optimizer.
             loss: a name, a loss, or a function of (y, prediction).
-            metrics: names, or subclasses of ``Metric``.
+            metrics: names, metrics such as ``cr.metrics.F1("macro")``, or subclasses of ``Metric``.
+                In these each sample counts 1, whatever its weight.
+            weighted_metrics: the same, for metrics in which ``sample_weight`` and
+                ``class_weight`` count, as they do in the loss.
             l2: λ of the penalty ½ λ ‖W‖²_F on the weight matrices (biases are not penalized).
             run_eagerly: run the dynamic graph. The compiled one is not there yet.
 
@@ -127,13 +160,10 @@ class Model(Module):
             raise ArgumentError(
                 "run_eagerly", "False", "True", "This version has only the dynamic graph."
             )
-        if isinstance(metrics, str):
-            metrics = [metrics]
+        makers, weighted = metric_makers(metrics), metric_makers(weighted_metrics)
+        metric_names([make() for make in makers], [make() for make in weighted])
         self.setup = Compiled(
-            find_optimizer(optimizer),
-            find_loss(loss),
-            [metric_maker(m) for m in metrics],
-            checked("l2", l2),
+            find_optimizer(optimizer), find_loss(loss), makers, checked("l2", l2), weighted
         )
 
     def compiled(self) -> Compiled:
@@ -157,8 +187,10 @@ class Model(Module):
         verbose: int | str = "auto",
         callbacks: Sequence[Callback] = (),
         validation_split: float = 0.0,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
         shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
     ) -> History:
         """Train.
 
@@ -173,8 +205,14 @@ class Model(Module):
                 elsewhere.
             callbacks: what happens between epochs and batches.
             validation_split: share of the samples, the last ones, to validate on.
-            validation_data: pair of samples and targets to validate on.
+            validation_data: pair of samples and targets to validate on, or these and the weight
+                of each sample.
             shuffle: whether to go through the samples in a new order in each epoch.
+            class_weight: how much the samples of each class count: weights by label, or in the
+                order of the classes; ``"balanced"``: each class as much as any other,
+                n / (classes · samples of the class). It does not count in validation.
+            sample_weight: how much each sample counts, shape (n,). The loss of a batch is
+                ``(1/n) Σ w L``; given both kinds of weights, w is their product.
 
         Returns:
             Losses and metrics epoch by epoch.
@@ -185,21 +223,24 @@ class Model(Module):
         """
         setup = self.compiled()
         batch_size, epochs = check_count("batch_size", batch_size), check_count("epochs", epochs)
-        data = self._checked_data(x, y)
+        data = self._samples(x, y, sample_weight)
+        labels = None
+        if class_weight is not None:
+            labels = class_labels(y, data.units, data.reading.per_unit)
         if validation_data is not None:
-            if len(validation_data) != 2:
-                raise ArgumentError(
-                    "validation_data", f"{len(validation_data)} things", "a pair (x, y)"
-                )
-            names = ("validation_data[0]", "validation_data[1]")
-            validation: tuple[Array, Array] | None = self._checked_data(*validation_data, names)
+            validation: Samples | None = self._validation(validation_data, data.reading)
         else:
-            data, validation = _split_off(data, checked("validation_split", validation_split, 1.0))
+            data, validation = split_off(data, checked("validation_split", validation_split, 1.0))
+        if labels is not None:
+            weights = class_weights(class_weight, labels[: len(data)], data.units, self.dtype)
+            data = data.weighted(weights)
+        check_batches(setup.optimizer, batch_size, len(data))
+        self._try_last_batch(data.x, batch_size)
         history = History()
         shown = _progress(verbose)
         params = {
             "epochs": epochs,
-            "steps": math.ceil(len(data[0]) / batch_size),
+            "steps": math.ceil(len(data) / batch_size),
             "batch_size": batch_size,
             "verbose": verbose,
         }
@@ -215,39 +256,87 @@ class Model(Module):
         )
         return history
 
-    def _checked_data(
-        self, x: Any, y: Any, names: tuple[str, str] = ("x", "y")
-    ) -> tuple[Array, Array]:
-        with naming(x=names[0], y=names[1]):
-            features = as_features(x, self.dtype)
-            if not len(features):
-                raise ArgumentError("x", "no samples", "at least one")
-            self.make_parameters(features.shape[1:])
-            output = self(unknown(ArrayType(features.shape, self.dtype))).type
-            targets = self.compiled().loss.check(y, output)
-            check_lengths(features, targets)
-        return features, targets
+    def _try_last_batch(self, x: Array, batch_size: int) -> None:
+        """Raise now what would be raised at the end of the epoch, if a single sample is left over.
+
+        BatchNorm, for one, refuses it. Only types are computed, and nothing is changed.
+        """
+        if (len(x) % batch_size or batch_size) == 1:
+            single = unknown(ArrayType((1, *x.shape[1:]), x.dtype))
+            with suppress(TracingError):  # code of the user's that needs values
+                trace(lambda x: self(x, training=True))(single)
+
+    def _samples(self, x: Any, y: Any, sample_weight: Any = None) -> Samples:
+        """Return data in the form that the loop needs, or say what is wrong with them."""
+        setup = self.compiled()
+        features = as_features(x, self.dtype)
+        if not len(features):
+            raise ArgumentError("x", "no samples", "at least one")
+        self.make_parameters(features.shape[1:])
+        output = self(unknown(ArrayType(features.shape, self.dtype)))
+        targets = setup.loss.check(y, output.type)
+        check_lengths(features, targets)
+        last = last_layer_of(self, output)
+        if last is not None:
+            setup.loss.check_last_layer(last, targets)
+        reading = reading_of(setup.loss, targets, last)
+        for metric in setup.make_metrics():
+            metric.read(reading)
+            metric.check(targets, output.type)
+        weight = sample_weights(sample_weight, len(features), self.dtype)
+        return Samples(features, targets, weight, output.type, reading)
+
+    def _validation(self, given: tuple[Any, ...], reading: Reading) -> Samples:
+        """Return data to validate on, which are read as those to train on."""
+        if len(given) not in (2, 3):
+            raise ArgumentError(
+                "validation_data", f"{len(given)} things", "a pair (x, y), or (x, y, sample_weight)"
+            )
+        names = {n: f"validation_data[{i}]" for i, n in enumerate(("x", "y", "sample_weight"))}
+        with naming(**names):
+            return replace(self._samples(*given), reading=reading)
 
     def evaluate(
-        self, x: Any, y: Any, batch_size: int = 1024, return_dict: bool = False
-    ) -> float | list[float] | dict[str, float]:
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int = 1024,
+        return_dict: bool = False,
+        *,
+        sample_weight: Any = None,
+        return_parts: bool = False,
+    ) -> Any:
         """Return the loss and the metrics over all samples.
+
+        The loss is the structured risk, the mean loss + ½ λ ‖W‖²_F and what regularizers add.
 
         Args:
             x: samples, shape (n, ...).
             y: targets, one a sample.
             batch_size: samples at a time; the result does not depend on it.
             return_dict: whether to return them by name.
+            sample_weight: how much each sample counts in the loss and in ``weighted_metrics``,
+                shape (n,). The mean loss is ``(1/n) Σ w L``.
+            return_parts: whether to return them by name, and with the parts of the loss:
+                ``mean_loss`` and ``penalty``.
 
         Returns:
-            The loss; with metrics, a list of the loss and the metrics in their order.
+            The loss; with metrics, a list of the loss and the metrics in their order. Metrics may
+            be arrays.
 
         Raises:
             ArgumentError: arguments that do not fit.
+
+        >>> import chainrule as cr
+        >>> model = cr.Sequential([cr.Dense(1, kernel_initializer="ones")])
+        >>> model.compile(loss="squared_error", l2=0.5)
+        >>> model.evaluate([[1.0], [2.0]], [1.0, 4.0], return_parts=True)
+        {'loss': 2.25, 'mean_loss': 2.0, 'penalty': 0.25}
         """
-        size = check_count("batch_size", batch_size)
-        logs = loop.evaluate(self, self.compiled(), self._checked_data(x, y), size)
-        if return_dict:
+        size, setup = check_count("batch_size", batch_size), self.compiled()
+        data = self._samples(x, y, sample_weight)
+        logs = loop.evaluate(self, setup, data, size, arrays=True, parts=return_parts)
+        if return_dict or return_parts:
             return logs
         return list(logs.values()) if len(logs) > 1 else logs["loss"]
 
@@ -271,6 +360,40 @@ class Model(Module):
             output = self(unknown(ArrayType((1, *features.shape[1:]), self.dtype))).type
             return np.zeros((0, *output.shape[1:]), output.dtype)
         return loop.predict(self, features, check_count("batch_size", batch_size))
+
+    def inspect(self, x: Any, y: Any = None) -> Record:
+        """Return all that the network computes on samples, in the lecture's notation.
+
+        The network is run as ``predict`` runs it, and nothing in it is changed; only parameters
+        that are not made yet are made.
+
+        Args:
+            x: samples, shape (n, ...).
+            y: targets, one a sample; without them there is no δ and are no gradients.
+
+        Returns:
+            z, a, δ, W, b and their gradients, layer by layer; see ``Record``.
+
+        Raises:
+            ArgumentError: arguments that do not fit; layers that do not follow one after the other.
+
+        >>> import chainrule as cr
+        >>> model = cr.Sequential([cr.Dense(4, activation="tanh"), cr.Dense(1)])
+        >>> model.compile(loss="squared_error")
+        >>> record = model.inspect([[0.0, 1.0], [1.0, 1.0]], [1.0, 0.0])
+        >>> record.L, record.W[1].shape, record.a[0].tolist()
+        (2, (4, 2), [[0.0, 1.0], [1.0, 1.0]])
+        """
+        from chainrule.training.inspection import inspect_model
+
+        if y is not None:
+            data = self._samples(x, y)
+            return inspect_model(self, data.x, data.y, self.setup)
+        features = as_features(x, self.dtype)
+        if not len(features):
+            raise ArgumentError("x", "no samples", "at least one")
+        self.make_parameters(features.shape[1:])
+        return inspect_model(self, features, None, self.setup)
 
     def get_weights(self) -> list[Array]:
         """Return copies of the parameters in Keras's order: kernel, bias, layer by layer."""
@@ -310,8 +433,7 @@ class Model(Module):
                 "the model has no parameters yet: call model.make_parameters((features,)), "
                 "or fit it, first"
             )
-        layers = self.layer_types(ArrayType((1, *self.input_shape), self.dtype))
-        return summarize(self, layers, self.input_shape)
+        return summarize(self, ArrayType((1, *self.input_shape), self.dtype))
 
     def save(self, path: str | PathLike[str], overwrite: bool = True) -> None:
         """Write the model into a directory: model.safetensors and model.json.
@@ -340,14 +462,16 @@ class Model(Module):
         )
 
 
-class Sequential(Model):
+@register
+class Sequential(Model, Layer):
     """Layers one after the other: the lecture's feedforward network.
 
     ``a⁽⁰⁾ = x``, ``z⁽ˡ⁾ = W⁽ˡ⁾ a⁽ˡ⁻¹⁾ + b⁽ˡ⁾``, ``a⁽ˡ⁾ = f_l(z⁽ˡ⁾)``
 
     Args:
-        layers: the layers, first to last; more can be added with ``add``.
-        dtype: float32 or float64.
+        layers: the layers, first to last; more can be added with ``add``. With an ``Input`` before
+            them the parameters are made at once, otherwise when the first samples come.
+        dtype: float32 or float64 (default: that of a model around it, or else float32).
 
     Raises:
         DtypeError: something that is not a layer; another dtype.
@@ -358,31 +482,71 @@ class Sequential(Model):
     (1, 2)
     """
 
-    def __init__(self, layers: Sequence[Module] = (), dtype: npt.DTypeLike = FLOAT32) -> None:
+    examples = (
+        Example(
+            {
+                "layers": [
+                    {"type": "Dense", "units": 4, "activation": "tanh"},
+                    {"type": "Sequential", "layers": [{"type": "Dense", "units": 2}]},
+                ]
+            },
+            (5, 3),
+        ),
+    )
+
+    def __init__(
+        self, layers: Sequence[Module | Input] = (), dtype: npt.DTypeLike | None = None
+    ) -> None:
         self.layers: list[Module] = []
-        self.dtype = as_dtype(dtype)
+        self._has_own_dtype = dtype is not None
+        self.dtype = FLOAT32 if dtype is None else as_dtype(dtype)
         if self.dtype.kind != "f":
             raise DtypeError("dtype", str(self.dtype), "float32 or float64")
+        self._output_type: ArrayType | None = None
         for layer in layers:
             self.add(layer)
 
-    def add(self, layer: Module) -> None:
+    def add(self, layer: Module | Input) -> None:
         """Add a layer behind the last one.
 
         Raises:
             DtypeError: something that is not a layer.
-            ChainruleError: the parameters are made already.
+            ArgumentError: an ``Input`` that is not the first.
+            ChainruleError: the model has been used already.
         """
-        if not isinstance(layer, Module):
-            raise DtypeError(
-                "layers",
-                f"a {type(layer).__name__}",
-                "layers, such as cr.Dense(64)",
-                "Did you forget the parentheses?" if isinstance(layer, type) else "",
-            )
+        if isinstance(layer, Input):
+            self._begin(layer)
+            return
+        check_module(layer)
         if self._is_built:
             raise ChainruleError("a layer cannot be added once the parameters are made")
+        if self._output_type is not None:
+            self._hand_dtype_down(layer)
+            self._output_type = layer(unknown(self._output_type)).type
         self.layers.append(layer)
+
+    def _begin(self, given: Input) -> None:
+        if self.layers or self.input_shape is not None:
+            raise ArgumentError("layers", f"{given} behind something else", "Input as the first")
+        self.input_shape = given.shape
+        self._output_type = ArrayType((1, *given.shape), self.dtype)
+
+    def take_dtype(self, dtype: Dtype) -> None:
+        """Compute in the dtype of a model around this one, unless it was made with its own.
+
+        Raises:
+            DtypeError: the parameters are made already, in another dtype.
+        """
+        if self._has_own_dtype or dtype == self.dtype:
+            return
+        if self.input_shape is not None:
+            raise DtypeError(
+                "layers",
+                f"a model whose parameters are {self.dtype}, in one of {dtype}",
+                "one dtype",
+                f"Make the inner one with dtype='{dtype}', too.",
+            )
+        self.dtype = dtype
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
         """Pass the input through the layers."""
@@ -394,27 +558,16 @@ class Sequential(Model):
         """Note the shape of one sample; the layers make their own parameters."""
         if not self.layers:
             raise ChainruleError("the model has no layers: add some, as in model.add(cr.Dense(1))")
-        self.input_shape = input_type.shape[1:]
+        if self.input_shape is None:
+            self.input_shape = input_type.shape[1:]
 
-    def layer_types(self, input_type: ArrayType) -> list[tuple[Module, ArrayType | None]]:
-        """Return the layers, each with its output's type."""
-        found: list[tuple[Module, ArrayType | None]] = []
-        x = unknown(input_type)
-        for layer in self.layers:
-            x = layer(x)
-            found.append((layer, x.type))
-        return found
+    def __repr__(self) -> str:
+        return f"Sequential({self.layers})"
 
     def config(self) -> dict[str, Any]:
         """Return the architecture as JSON values."""
-        described = []
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise ArgumentError(
-                    "model", f"a layer of type {type(layer).__name__}", "a cr.Layer"
-                )
-            described.append(layer_to_config(layer))
-        if sum(len(layer.parameters()) for layer in self.layers) > len(self.parameters()):
+        described = layers_to_config(self.layers)
+        if shares_parameters(self):
             raise ArgumentError(
                 "model",
                 "layers that share parameters",
@@ -428,22 +581,10 @@ class Sequential(Model):
             "layers": described,
         }
 
-
-def _split_off(
-    data: tuple[Array, Array], share: float
-) -> tuple[tuple[Array, Array], tuple[Array, Array] | None]:
-    """Split the last samples off, as Keras does."""
-    if not share:
-        return data, None
-    x, y = data
-    kept = len(x) - round(len(x) * share)
-    if not 0 < kept < len(x):
-        raise ArgumentError(
-            "validation_split",
-            f"{share:g} of {len(x)} samples",
-            "a share that leaves both sides some",
-        )
-    return (x[:kept], y[:kept]), (x[kept:], y[kept:])
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Sequential:
+        """Make a model from what ``config`` returned, its parameters not made yet."""
+        return cls([layer_from_config(layer) for layer in config["layers"]], config.get("dtype"))
 
 
 def _progress(verbose: int | str) -> list[Callback]:

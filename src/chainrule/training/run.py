@@ -254,7 +254,9 @@ class Run:
     def is_own(self, frame: pl.DataFrame) -> bool:
         """Whether this is the table that the run was trained on."""
         return bool(
-            frame.height == self.data["rows"] and fingerprint(frame) == self.data["fingerprint"]
+            self.preprocessor.target in frame.columns
+            and frame.height == self.data["rows"]
+            and fingerprint(frame) == self.data["fingerprint"]
         )
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -405,7 +407,8 @@ class Run:
 
 def _split(frame: pl.DataFrame, target: str, settings: Settings) -> Split:
     """Split the rows; the same table and settings always give the same split."""
-    classes = frame[target].cast(str).to_numpy() if settings.task == "classification" else None
+    values = get_column(frame, target, "target")
+    classes = values.cast(str).to_numpy() if settings.task == "classification" else None
     return split_rows(
         frame.height, fractions=settings.fractions, seed=settings.seed, stratify=classes
     )

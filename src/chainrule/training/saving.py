@@ -18,8 +18,8 @@ import numpy as np
 
 from chainrule.core.errors import ChainruleError
 from chainrule.data.files import atomic_file, file_error
-from chainrule.losses import LOSSES
-from chainrule.metrics import METRICS
+from chainrule.losses import loss_to_config
+from chainrule.metrics import metric_to_config
 from chainrule.optim import OPTIMIZERS
 from chainrule.version import __version__
 
@@ -127,18 +127,22 @@ def check_directory(directory: Path, overwrite: bool = True) -> None:
 
 def _describe(setup: Compiled) -> dict[str, Any] | None:
     """Return what a model was compiled with, as JSON values, or ``None`` if it is code."""
-    by_loss = {loss: name for name, loss in LOSSES.items()}
-    by_metric = {make: name for name, make in METRICS.items()}
+    loss = loss_to_config(setup.loss)
+    metrics = [metric_to_config(make) for make in setup.metrics]
+    weighted = [metric_to_config(make) for make in setup.weighted_metrics]
     by_optimizer: dict[Any, str] = {kind: name for name, kind in OPTIMIZERS.items()}
+    schedule = setup.optimizer.schedule
     if (
-        type(setup.loss) not in by_loss
-        or any(make not in by_metric for make in setup.metrics)
+        loss is None
+        or any(metric is None for metric in [*metrics, *weighted])
         or type(setup.optimizer) not in by_optimizer
+        or (schedule is not None and not schedule.is_named)
     ):
         return None
     return {
-        "loss": by_loss[type(setup.loss)],
-        "metrics": [by_metric[make] for make in setup.metrics],
+        "loss": loss,
+        "metrics": metrics,
+        **({"weighted_metrics": weighted} if weighted else {}),
         "l2": setup.l2,
         "optimizer": {"name": by_optimizer[type(setup.optimizer)], **setup.optimizer.config()},
     }

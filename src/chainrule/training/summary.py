@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from chainrule.core.tensor import unknown
 from chainrule.core.types import ArrayType
 from chainrule.nn.layers import Layer
-from chainrule.nn.module import Module
+from chainrule.nn.module import Call, Module, watching
+
+#: How far each level stands in.
+_INDENT = "  "
 
 
 @dataclass(frozen=True)
@@ -18,14 +22,20 @@ class SummaryRow:
     Attributes:
         layer: type of the layer, with its place.
         output_shape: shape of its output for one sample, or "" where it is not known.
-        parameters: number of parameters.
+        neurons: M_l, where the layer is one of the lecture's: it computes ``a = f(W a + b)``.
         activation: name of f_l.
+        parameters: number of parameters, those of layers within it included.
+        frozen: how many of them are not trainable.
+        depth: 0, or how many layers it stands in.
     """
 
     layer: str
     output_shape: str
-    parameters: int
+    neurons: int | None
     activation: str
+    parameters: int
+    frozen: int
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,12 +59,21 @@ class Summary:
     bytes: int
 
     def cells(self) -> list[list[str]]:
-        """Return the table, its head first."""
-        head = ["layer", "output shape", "activation", "parameters"]
-        return [
-            head,
-            *[[r.layer, r.output_shape, r.activation, f"{r.parameters:,}"] for r in self.rows],
+        """Return the table, its head first; the last column only if something is not trainable."""
+        head = ["layer", "output shape", "M_l", "activation", "parameters", "frozen"]
+        body = [
+            [
+                _INDENT * row.depth + row.layer,
+                row.output_shape,
+                "" if row.neurons is None else str(row.neurons),
+                row.activation,
+                f"{row.parameters:,}",
+                f"{row.frozen:,}" if row.frozen else "",
+            ]
+            for row in self.rows
         ]
+        shown = len(head) if any(row.frozen for row in self.rows) else len(head) - 1
+        return [line[:shown] for line in [head, *body]]
 
     def _title(self) -> str:
         return f"{self.name}: input {_shape(self.input_shape)}"
@@ -66,13 +85,15 @@ class Summary:
         return f"{self.total:,} parameters{also} ({size})"
 
     def __str__(self) -> str:
-        cells = self.cells()
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        cells = _fitted(self.cells())
+        widths = _widths(cells)
         lines = []
         for row in cells:
-            padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
-            padded[-1] = row[-1].rjust(widths[-1])
-            lines.append("  ".join(padded))
+            padded = [
+                text.rjust(width) if name in _NUMBERS else text.ljust(width)
+                for name, text, width in zip(cells[0], row, widths, strict=True)
+            ]
+            lines.append("  ".join(padded).rstrip())
         lines.insert(1, "  ".join("─" * width for width in widths))
         return "\n".join([self._title(), "", *lines, "", self._totals()])
 
@@ -83,7 +104,7 @@ class Summary:
         head, *body = self.cells()
         heads = "".join(f"<th>{html.escape(text)}</th>" for text in head)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>"
+            "<tr>" + "".join(f"<td>{_indented(text)}</td>" for text in row) + "</tr>"
             for row in body
         )
         return (
@@ -92,38 +113,92 @@ class Summary:
         )
 
 
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+
+def _fitted(cells: list[list[str]]) -> list[list[str]]:
+    """Shorten what is long in the columns of names, as far as the table is too wide."""
+    for name, least in (("activation", 14), ("layer", 24)):
+        column = cells[0].index(name)
+        widths = _widths(cells)
+        too_wide = sum(widths) + 2 * (len(widths) - 1) - _COLUMNS
+        limit = max(least, widths[column] - too_wide)
+        if too_wide > 0 and widths[column] > limit:
+            for row in cells:
+                if len(row[column]) > limit:
+                    row[column] = row[column][: limit - 1] + "…"
+    return cells
+
+
+#: Columns of a terminal.
+_COLUMNS = 80
+
+#: Columns of numbers: they end at one place.
+_NUMBERS = frozenset({"M_l", "parameters", "frozen"})
+
+
 def _shape(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))})" if len(shape) != 1 else str(shape[0])
 
 
-def summarize(
-    model: Module,
-    layers: Sequence[tuple[Module, ArrayType | None]],
-    input_shape: tuple[int, ...],
-) -> Summary:
+def _indented(text: str) -> str:
+    """Return a cell's text as HTML, which would not keep spaces at the beginning."""
+    kept = text.lstrip(" ")
+    return "&nbsp;" * (len(text) - len(kept)) + html.escape(kept)
+
+
+def summarize(model: Module, input_type: ArrayType) -> Summary:
     """Describe a model whose parameters are made.
+
+    The model is run without values, and the modules that it calls are noted. Those that it holds
+    but does not call come after them.
 
     Args:
         model: the model.
-        layers: the modules to show, in order, each with the type of its output where that is known.
-        input_shape: shape of one sample.
+        input_type: type of a batch of one sample.
     """
-    rows = [
-        SummaryRow(
-            f"{i} {type(layer).__name__}",
-            "" if output is None else _shape(output.shape[1:]),
-            sum(p.size for p in layer.parameters().values()),
-            layer.activation_name if isinstance(layer, Layer) else "",
-        )
-        for i, (layer, output) in enumerate(layers, start=1)
-    ]
-    # Asked last: layers name their parameters from themselves, the model from itself.
+    with watching() as calls:
+        model(unknown(input_type))
     parameters = list(model.parameters().values())
     return Summary(
         type(model).__name__,
-        input_shape,
-        tuple(rows),
+        input_type.shape[1:],
+        tuple(_rows(model, calls)),
         sum(p.size for p in parameters if p.trainable),
         sum(p.size for p in parameters),
         sum(p.size * p.dtype.itemsize for p in parameters),
+    )
+
+
+def _rows(model: Module, calls: Sequence[Call]) -> Iterator[SummaryRow]:
+    places: list[int] = []  # 2, 1 is the first module within the second
+    called = [call for call in calls if call.depth]  # the first is the model itself
+    seen = {id(call.module) for call in called}
+    idle = [Call(m, 1) for m in _children(model) if id(m) not in seen and m.parameters()]
+    for call in [*called, *idle]:
+        del places[call.depth :]
+        places += [0] * (call.depth - len(places))
+        places[-1] += 1
+        yield _row(call, ".".join(map(str, places)))
+
+
+def _children(model: Module) -> list[Module]:
+    """Return the modules of a model that stand in no other module of it."""
+    found = list(model.modules().values())[1:]
+    inner = {id(m) for module in found for m in list(module.modules().values())[1:]}
+    return [module for module in found if id(module) not in inner]
+
+
+def _row(call: Call, place: str) -> SummaryRow:
+    module, parameters = call.module, call.module.parameters().values()
+    layer = module if isinstance(module, Layer) else Layer()
+    return SummaryRow(
+        f"{place} {type(module).__name__}",
+        "" if call.output is None else _shape(call.output.shape[1:]),
+        layer.neurons,
+        layer.activation_name,
+        sum(p.size for p in parameters),
+        sum(p.size for p in parameters if not p.trainable),
+        call.depth - 1,
     )

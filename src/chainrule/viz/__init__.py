@@ -3,5 +3,7 @@
 from chainrule.viz.chart import line_chart
 from chainrule.viz.report import run_report
 from chainrule.viz.scatter import scatter_chart
+from chainrule.viz.sheet import sheet
+from chainrule.viz.surface import heat_map
 
-__all__ = ["line_chart", "run_report", "scatter_chart"]
+__all__ = ["heat_map", "line_chart", "run_report", "scatter_chart", "sheet"]

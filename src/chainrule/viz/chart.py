@@ -32,6 +32,7 @@ def line_chart(
     y_label: str = "",
     mark: tuple[int, str] | None = None,
     may_be_log: bool = True,
+    x_label: str = "epoch",
 ) -> Markup:
     """Draw curves over epochs.
 
@@ -46,6 +47,7 @@ def line_chart(
         y_label: what the vertical axis shows.
         mark: an epoch to mark with a vertical line, and its label.
         may_be_log: whether the vertical axis may be logarithmic.
+        x_label: what the epochs are, if something else.
 
     Returns:
         An ``<svg>`` element.
@@ -77,7 +79,7 @@ def line_chart(
         _HEIGHT,
         legend,
         plot.grid(),
-        plot.x_label("epoch"),
+        plot.x_label(x_label),
         None if mark is None else _mark(plot, *mark),
         *[_draw(plot, epochs, curve) for curve in curves],
         None if mark is None else _dots(plot, epochs, curves, mark[0]),

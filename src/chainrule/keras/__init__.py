@@ -1,0 +1,54 @@
+"""Keras's module tree on Chainrule: replace ``keras`` by ``chainrule.keras`` in a script's imports.
+
+Keras 3's names, arguments and defaults, and those of Keras 1 and 2 (``output_dim``, ``nb_epoch``,
+``lr``, ...). The functional API is not there: ``Sequential``, or ``Model`` with ``call``.
+
+>>> from chainrule.keras.models import Sequential
+>>> from chainrule.keras.layers import Dense, Activation
+>>> model = Sequential()
+>>> model.add(Dense(output_dim=3, input_dim=4))
+>>> model.add(Activation("softmax"))
+>>> model.count_params()
+15
+"""
+
+from chainrule.keras import (
+    activations,
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    utils,
+)
+from chainrule.keras.arguments import missing
+from chainrule.keras.layers import Input, Layer
+from chainrule.keras.losses import Loss
+from chainrule.keras.metrics import Metric
+from chainrule.keras.models import Model, Sequential
+from chainrule.keras.optimizers import Optimizer
+
+__all__ = [
+    "Input",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Optimizer",
+    "Sequential",
+    "activations",
+    "callbacks",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "utils",
+]
+
+__getattr__ = missing(__name__, globals())

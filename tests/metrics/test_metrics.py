@@ -1,0 +1,287 @@
+"""Metrics by name, in files, written by users; sums without rounding."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
+from chainrule.core.types import Array
+from chainrule.losses import Output, Reading
+from chainrule.metrics import (
+    F1,
+    METRICS,
+    R2,
+    Accuracy,
+    ConfusionMatrix,
+    FBeta,
+    MeanAbsoluteError,
+    MeanOf,
+    MeanSquaredError,
+    Metric,
+    Precision,
+    Recall,
+    RocAuc,
+    RootMeanSquaredError,
+    TopK,
+    grows,
+    metric_from_config,
+    metric_maker,
+    metric_makers,
+    metric_names,
+    metric_to_config,
+)
+from chainrule.metrics.base import ExactSum, spread
+from chainrule.metrics.regression import product
+
+# ----------------------------------------------------------------------------------- by name
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        *METRICS.items(),
+        ("acc", Accuracy),
+        ("binary_accuracy", Accuracy),
+        ("categorical_accuracy", Accuracy),
+        ("sparse_categorical_accuracy", Accuracy),
+        ("top_k_categorical_accuracy", TopK),
+        ("auc", RocAuc),
+        ("AUC", RocAuc),
+        ("f1_score", F1),
+        ("mean_squared_error", MeanSquaredError),
+        ("mean_absolute_error", MeanAbsoluteError),
+        ("root_mean_squared_error", RootMeanSquaredError),
+        ("R2", R2),
+        ("r2_score", R2),
+        (R2, R2),
+        (ConfusionMatrix, ConfusionMatrix),
+    ],
+)
+def test_by_name(given: Any, kind: type[Metric]) -> None:
+    assert type(metric_maker(given)()) is kind
+    assert METRICS[kind.name] is kind
+
+
+def test_unknown_names_get_the_nearest() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        metric_maker("acuracy")
+    assert str(caught.value) == (
+        "metrics: got 'acuracy'; expected names among accuracy, top_k, precision, recall, f1, "
+        "fbeta, roc_auc, confusion_matrix, mse, mae, rmse, r2. Did you mean 'accuracy' or "
+        "'top_k_accuracy' or 'binary_accuracy'?"
+    )
+    with pytest.raises(DtypeError, match=r"^metrics: got a int; expected names among accuracy, "):
+        metric_maker(3)  # type: ignore[arg-type]
+
+
+def test_a_metric_that_is_given_is_not_changed() -> None:
+    given = F1("macro", name="mine")
+    make = metric_maker(given)
+    for _ in range(2):
+        metric = make()
+        assert metric is not given
+        assert (metric.name, metric.config()) == ("mine", given.config())
+        assert math.isnan(metric.result())
+        metric.update(np.array([0, 1]), np.eye(2))
+    assert math.isnan(given.result())
+
+
+def test_one_or_several() -> None:
+    for metrics, names in (
+        ("accuracy", ["accuracy"]),
+        (R2, ["r2"]),
+        (F1("macro"), ["f1_macro"]),
+        (["mse", R2, TopK(2)], ["mse", "r2", "top_2"]),
+        (("mse",), ["mse"]),
+        ([], []),
+    ):
+        assert [make().name for make in metric_makers(metrics)] == names
+
+
+def test_names_in_logs() -> None:
+    assert metric_names([Accuracy(), F1()], [Accuracy(), R2()]) == [
+        "accuracy",
+        "f1",
+        "weighted_accuracy",
+        "r2",
+    ]
+    for metrics, weighted, name in (
+        ([Precision(), Precision(threshold=0.9)], [], "precision"),
+        ([], [R2(), R2(), R2()], "weighted_r2"),
+        ([Accuracy(name="loss")], [], "loss"),
+        ([Accuracy(name="penalty")], [], "penalty"),
+    ):
+        with pytest.raises(ArgumentError) as caught:
+            metric_names(metrics, weighted)
+        kind = type([*metrics, *weighted][-1]).__name__
+        assert str(caught.value) == (
+            f"metrics: got a second {name!r}; expected each name once. Give one another name: "
+            f"{kind}(name=...)."
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["val_accuracy", "f1_macro", "f0.5", "top_3", "weighted_r2", "auc"]
+)
+def test_more_is_better(name: str) -> None:
+    assert grows(name)
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss", "mse", "val_rmse", "mae", "f", "accidents"])
+def test_less_is_better(name: str) -> None:
+    assert not grows(name)
+
+
+# ------------------------------------------------------------------------------------ in files
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_default_is_only_a_name(name: str) -> None:
+    assert metric_to_config(METRICS[name]) == name
+    assert type(metric_from_config(name)()) is METRICS[name]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        Accuracy(0.7, from_logits=True),
+        TopK(3),
+        Precision("macro", zero_division=math.nan),
+        Recall(None, name="each"),
+        FBeta(2.0, "weighted"),
+        F1("micro", multi_label=True),
+        RocAuc("weighted"),
+        ConfusionMatrix("true"),
+        R2(name="share"),
+    ],
+    ids=repr,
+)
+def test_what_a_file_holds_makes_it_again(metric: Metric) -> None:
+    described = json.loads(json.dumps(metric_to_config(metric_maker(metric)), allow_nan=False))
+    again = metric_from_config(described)()
+    assert type(again) is type(metric)
+    assert repr(again) == repr(metric)
+    assert again.name == metric.name
+
+
+def test_code_is_not_described() -> None:
+    assert metric_to_config(type("Mine", (R2,), {})) is None
+    assert metric_to_config(lambda: MeanOf(lambda y, p: y)) is None
+    with pytest.raises(ArgumentError, match=r"^metrics: got 'loin'; expected names among"):
+        metric_from_config({"name": "loin", "settings": {}})
+
+
+# ------------------------------------------------------------------------------- written by users
+
+
+class Largest(Metric):
+    """What a user writes: no constructor."""
+
+    name = "largest"
+    value = -math.inf
+
+    def update(self, y: Array, prediction: Array, sample_weight: Array | None = None) -> None:
+        self.value = max(self.value, float(prediction.max()))
+
+    def result(self) -> float:
+        return self.value
+
+
+def test_a_users_metric() -> None:
+    given = Largest()
+    metric = metric_maker(given)()
+    metric.read(Reading(Output.LOGITS))
+    metric.update(np.zeros(2), np.array([1.0, 3.0]))
+    assert metric.result() == 3.0
+    assert metric_maker(Largest)().result() == given.result() == -math.inf
+    assert repr(metric) == "Largest()"
+    assert metric_to_config(Largest) is None
+
+
+def test_a_metric_must_say_what_it_is() -> None:
+    with pytest.raises(NotImplementedError):
+        Metric().update(np.zeros(1), np.zeros(1))
+    with pytest.raises(NotImplementedError):
+        Metric().result()
+
+
+def test_the_mean_of_a_function() -> None:
+    def shortfall(y: Array, prediction: Array) -> Array:
+        return np.maximum(y - prediction, 0.0)
+
+    metric = metric_maker(MeanOf(shortfall))()
+    assert metric.name == "shortfall"
+    metric.update(np.array([1.0, 2.0, 5.0]), np.array([0.0, 3.0, 1.0]))
+    assert metric.result() == pytest.approx(5 / 3)
+    metric.update(np.array([1.0]), np.array([0.0]), np.array([3.0]))
+    assert metric.result() == pytest.approx(8 / 6)
+    with pytest.raises(ShapeError) as caught:
+        MeanOf(lambda y, p: 1.0).update(np.zeros(2), np.zeros(2))
+    assert str(caught.value) == (
+        "result of the metric '<lambda>': got shape (); expected one value a sample, shape (2,)."
+    )
+
+
+# ------------------------------------------------------------------------- sums without rounding
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e150, max_value=1e150)
+
+
+@settings(max_examples=300, deadline=None)
+@given(values=st.lists(FLOATS, max_size=30), cuts=st.lists(st.integers(0, 29), max_size=6))
+def test_sums_are_exact(values: list[float], cuts: list[int]) -> None:
+    places = [0, *sorted(min(cut, len(values)) for cut in cuts), len(values)]
+    total = ExactSum()
+    for start, stop in itertools.pairwise(places):
+        total.add(np.array(values[start:stop]))
+    exact = sum(map(Fraction, values), Fraction())
+    assert total.exact() == exact
+    assert total.value() == float(exact)
+
+
+@settings(max_examples=300, deadline=None)
+@given(x=FLOATS, y=FLOATS)
+def test_products_are_exact(x: float, y: float) -> None:
+    if 0 < abs(x * y) < 1e-250 or abs(x * y) > 1e290 or max(abs(x), abs(y)) > 1e290:
+        return  # what is left over may not be a float
+    if (x and y) and (x * y) == 0:
+        return
+    high, low = product(np.array([x]), np.array([y]))
+    assert Fraction(high[0]) + Fraction(low[0]) == Fraction(x) * Fraction(y)
+    assert high[0] == x * y
+
+
+def test_sums_of_what_is_not_finite() -> None:
+    for values, wanted in (
+        ([math.inf, 1.0], math.inf),
+        ([-math.inf, 1.0], -math.inf),
+        ([math.inf, -math.inf], math.nan),
+        ([math.nan, 1.0], math.nan),
+        ([1.7e308, 1.7e308], math.inf),
+        ([-1.7e308, -1.7e308], -math.inf),
+    ):
+        total = ExactSum()
+        total.add(np.array([2.0]))
+        total.add(np.array(values))
+        total.add(np.array([3.0]))
+        assert total.value() == pytest.approx(wanted, nan_ok=True)
+    mixed = ExactSum()
+    mixed.add(np.array([math.inf]))
+    mixed.add(np.array([-math.inf]))
+    assert math.isnan(mixed.value())
+
+
+def test_weights_are_one_a_sample() -> None:
+    assert spread(np.array([1.0, 2.0]), (2, 3)).tolist() == [[1.0] * 3, [2.0] * 3]
+    with pytest.raises(ShapeError) as caught:
+        MeanSquaredError().update(np.zeros(2), np.zeros(2), np.ones(3))
+    assert str(caught.value) == "sample_weight: got 3 weights; expected 2, one a sample."
