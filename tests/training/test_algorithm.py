@@ -86,6 +86,7 @@ PAIRS = [
     ("squared_error", "tanh"),
     ("squared_error", "sigmoid"),
     ("squared_error", "softmax"),
+    ("squared_error", "log_softmax"),
     ("cross_entropy", "softmax"),
     ("binary_cross_entropy", "sigmoid"),
 ]

@@ -185,6 +185,31 @@ def test_functions_in_a_forward_are_recognized(name: str) -> None:
     assert model.inspect(X).f[1] == name
 
 
+class Applied(cr.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+def test_what_moves_units_mixes_them() -> None:
+    record = inspected(cr.Dense(4), Applied(lambda z: cr.flip(z, 1)), cr.Dense(2))
+    assert record.df[1] is None
+    np.testing.assert_array_equal(record.jacobian(1, 0), np.eye(4)[::-1])
+
+
+def test_one_unit_may_become_several() -> None:
+    gains = np.array([1.0, 2.0, 3.0])
+    record = inspected(cr.Dense(1), Applied(lambda z: z * gains), cr.Dense(2))
+    assert record.a[1].shape == (5, 3)
+    assert record.df[1] is None
+    np.testing.assert_array_equal(record.jacobian(1, 0), gains[:, None])
+    assert list(record.M.values()) == [3, 3, 2]
+
+
 def test_functions_that_nobody_named() -> None:
     class Net(cr.Model):
         def __init__(self) -> None:

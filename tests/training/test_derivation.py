@@ -287,19 +287,44 @@ def test_where_f_mixes_the_units_all_of_them_count() -> None:
     assert "slope" not in steps
 
 
-def test_functions_by_a_known_name_that_are_others() -> None:
+def scaled(z: Any) -> Any:
+    return 1.7159 * cr.tanh(z * (2.0 / 3.0))
+
+
+def shifted(z: Any) -> Any:
+    return cr.tanh(z) + 1.0
+
+
+def straight_through(z: Any) -> Any:
+    return z + cr.stop_gradient(cr.tanh(z) - z)
+
+
+@pytest.mark.parametrize("function", [scaled, shifted, straight_through])
+def test_functions_by_a_known_name_that_are_others(function: Any) -> None:
     def tanh(z: Any) -> Any:
-        return 1.7159 * cr.tanh(z * (2.0 / 3.0))
+        return function(z)
 
     model = cr.Sequential([cr.Dense(4, tanh), cr.Dense(1)], dtype="float64")
     model.compile()
     record = model.inspect([[1.0, 2.0]], [0.5])
+    assert record.f[1] == "tanh"
     steps = {step.title: step for step in record.explain(1, 0).steps}
     assert steps["activation"].lines == (
         "a⁽¹⁾[0] = f₁(z⁽¹⁾[0])",
         f"= {record.a[1][0, 0]:.6g}",
     )
     assert steps["slope"].lines == (f"f₁′(z⁽¹⁾[0]) = {record.df[1][0, 0]:.6g}",)  # type: ignore[index]
+
+
+def test_smoothed_labels() -> None:
+    record = network([3, 4], ["linear"], cr.losses.CrossEntropy(label_smoothing=0.2), 1)
+    assert record.y is not None
+    label = int(record.y[0])
+    for unit in range(4):
+        steps = {step.title: step for step in record.explain(1, unit, 0).steps}
+        smooth = 0.85 if unit == label else 0.05
+        assert steps["error"].lines[0] == f"δ⁽¹⁾[{unit}] = ŷ[{unit}] - y[{unit}]"
+        assert steps["error"].lines[1].endswith(f" - {smooth}")
 
 
 # Long sums -----------------------------------------------------------------------------------

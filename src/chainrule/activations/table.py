@@ -103,8 +103,8 @@ class ActivationTable:
             width: how many characters fit into a line (default: what the terminal has).
         """
         width = width or shutil.get_terminal_size().columns
-        columns = list(zip(*self.cells(), strict=True))
-        blocks = [columns]
+        columns: list[Any] = list(zip(*self.cells(), strict=True))
+        blocks: list[Any] = [columns]
         if _total(map(_longest, columns)) > width:
             formulas, properties = columns[: len(FORMULAS)], columns[len(FORMULAS) :]
             blocks = [*_packed(formulas, width), *_packed([columns[0], *properties], width)]
