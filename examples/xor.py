@@ -16,24 +16,24 @@ Y = np.array([0, 1, 1, 0])
 
 
 def solve(hidden: list[cr.Layer]) -> cr.Sequential:
-    """Train a network with these hidden layers and one output, a logit."""
+    """Train a network with these hidden layers and one output, compared with ½."""
     cr.random.seed(0)
     model = cr.Sequential([*hidden, cr.Dense(1)])
-    model.compile(cr.optim.Adam(0.05), "binary_cross_entropy")
+    model.compile(cr.optim.SGD(0.1), "squared_error")
     model.fit(X, Y, batch_size=4, epochs=500, verbose=0)
     return model
 
 
 def region(model: cr.Sequential) -> str:
-    """Draw the probability of a 1 over the square, and the four points."""
+    """Draw the output over the square, and the four points."""
     places = np.linspace(-0.5, 1.5, 81)
     grid = np.array([[a, b] for b in places for a in places])
-    chances = cr.sigmoid(model.predict(grid)).numpy().reshape(81, 81)
+    outputs = model.predict(grid).reshape(81, 81)
     return heat_map(
-        chances,
+        outputs,
         x=(-0.5, 1.5),
         y=(-0.5, 1.5),
-        title="Probability of 1",
+        title="Output",
         x_label="x₁",
         y_label="x₂",
         points=X,
@@ -47,7 +47,7 @@ def main(folder: Path = PICTURES) -> dict[str, float]:
     charts, right = [], {}
     for name, hidden in (("linear", []), ("2-4-1", [cr.Dense(4, activation="tanh")])):
         model = solve(hidden)
-        right[name] = int(((model.predict(X)[:, 0] > 0) == Y).sum())
+        right[name] = int(((model.predict(X)[:, 0] > 0.5) == Y).sum())
         print(f"{name}: {right[name]} of 4 right")
         charts.append((f"{name}: {right[name]} of 4 right", region(model)))
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -312,6 +313,29 @@ def test_kinks_beyond_the_usual_interval_are_shown() -> None:
     assert len(list(chart.iter(f"{SVG}title"))) == 4
     (narrow,) = charts(cr.activations.plot("relu6", interval=(-1, 1)).svg).values()
     assert len(list(narrow.iter(f"{SVG}title"))) == 2
+
+
+def test_kinks_far_to_the_left_are_shown_too() -> None:
+    hinge = dataclasses.replace(
+        cr.activations.relu,
+        function=lambda x: cr.relu(x + 7.0),
+        closed_form=lambda x: cr.activations.relu.derivative(x + 7.0),
+        kinks={-7.0: 0.0},
+    )
+    svg = cr.activations.plot(hinge).svg
+    assert parsed(svg).attrib["aria-label"].startswith("ReLU, x from −8 to 4, f between 0 and 11,")
+    assert "x = −7: f′ = 0 is taken there" in svg
+
+
+def test_the_legend_fits_above_a_single_chart() -> None:
+    root = parsed(cr.activations.plot("relu").svg)
+    legend = next(root.iter(f"{SVG}g"))
+    texts = list(legend.iter(f"{SVG}text"))
+    assert [t.text for t in texts] == [*("f(x)", "f′(x)", "kink of f", "limits of f′", "f′ there")]
+    ends = [float(t.attrib["x"]) + 0.55 * 12 * len(str(t.text)) for t in texts]
+    starts = [float(t.attrib["x"]) for t in texts]
+    assert all(end < start for end, start in zip(ends[:-1], starts[1:], strict=True))
+    assert ends[-1] < float(root.attrib["width"])
 
 
 def test_what_a_screen_reader_says() -> None:

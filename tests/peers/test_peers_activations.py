@@ -27,7 +27,7 @@ THEIRS: dict[str, Callable[[Any], Any]] = {
     "elu": F.elu,
     "elu(gamma=0.5)": lambda x: F.elu(x, 0.5),
     "elu(gamma=2.0)": lambda x: F.elu(x, 2.0),
-    "softplus": lambda x: F.softplus(x, threshold=1000.0),  # its 20 would cut 2e-9 off
+    "softplus": lambda x: F.softplus(x, threshold=40.0),  # at 20, it would cut 2e-9 off
     "selu": F.selu,
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
@@ -127,7 +127,9 @@ def test_softmax_along_an_axis(axis: int) -> None:
 def test_second_derivatives() -> None:
     """Where both sides have them: away from kinks."""
     x = np.array([-4.3, -2.2, -1.4, -0.6, -0.15, 0.2, 0.7, 1.3, 2.1, 4.4])
-    for name in sorted(set(THEIRS) - {"maxout", "softmax", "log_softmax", "prelu"}):
+    lacking = {"hard_sigmoid"}  # PyTorch has none; ours is 0, as for every piecewise linear f
+    of_vectors = {"maxout", "softmax", "log_softmax"}
+    for name in sorted(set(THEIRS) - lacking - of_vectors):
         kind = cr.activations.get(name)
         theirs = torch.tensor(x, requires_grad=True)
         (slope,) = torch.autograd.grad(THEIRS[name](theirs).sum(), theirs, create_graph=True)

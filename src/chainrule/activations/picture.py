@@ -106,8 +106,7 @@ def draw(
     curves = [_Curves.of(each, *_interval(each, interval)) for each in activations]
     width, height = _SIZES.get(columns, _SIZE)
     total = _MARGIN + columns * (width + _MARGIN)
-    legend, lines = _legend(total, any(each.kinks for each in curves))
-    top = lines * LINE + 2 * _MARGIN
+    top = LINE + 2 * _MARGIN
     charts = [
         element(
             "g",
@@ -122,7 +121,7 @@ def draw(
         "svg",
         element("style", _STYLE),
         element("rect", width=total, height=bottom, fill=_PAPER),
-        legend,
+        _legend(any(each.kinks for each in curves)),
         *charts,
         xmlns="http://www.w3.org/2000/svg",
         class_="activations",
@@ -218,8 +217,8 @@ def _along(activation: Activation, x: Array) -> tuple[Array, Array]:
         return activation(vectors).numpy()[:, 0], activation.derivative(vectors).numpy()[:, 0, 0]
 
 
-def _legend(width: float, kinks: bool) -> tuple[Markup, int]:
-    """Return what the lines and the marks mean, and how many lines that takes."""
+def _legend(kinks: bool) -> Markup:
+    """Return what the lines and the marks mean, on a line that fits above a single chart."""
     entries: list[tuple[str, Callable[[float, float], Markup], float]] = [
         ("f(x)", lambda x, y: _swatch(x, y, _F, None), 18.0),
         ("f′(x)", lambda x, y: _swatch(x, y, _SLOPE, _DASHES), 18.0),
@@ -227,18 +226,14 @@ def _legend(width: float, kinks: bool) -> tuple[Markup, int]:
     if kinks:
         entries += [
             ("kink of f", lambda x, y: _kink(x + 5, y), 10.0),
-            ("limits of f′ there", lambda x, y: _ring(x + 4, y), 8.0),
-            ("f′ taken there", lambda x, y: _dot(x + 4, y), 8.0),
+            ("limits of f′", lambda x, y: _ring(x + 4, y), 8.0),
+            ("f′ there", lambda x, y: _dot(x + 4, y), 8.0),
         ]
-    parts, x, line = [], _MARGIN, 0
+    parts, x, y = [], _MARGIN, _MARGIN + TYPE - 2
     for name, mark, room in entries:
-        taken = room + 6 + 0.85 * text_width(name, TYPE)  # which is generous
-        if x + taken > width:
-            x, line = _MARGIN, line + 1
-        y = _MARGIN + TYPE - 2 + line * LINE
         parts += [mark(x, y - 4), text(x + room + 6, y, name)]
-        x += taken + 14
-    return element("g", *parts), line + 1
+        x += room + 6 + 0.85 * text_width(name, TYPE) + 14  # the estimate is generous
+    return element("g", *parts)
 
 
 def _swatch(x: float, y: float, color: str, dashes: str | None) -> Markup:

@@ -122,7 +122,7 @@ class ActivationTable:
         from chainrule.viz.markup import element
 
         head, *body = self.cells()
-        style = "text-align: left; vertical-align: top; white-space: nowrap;"
+        style = "text-align: left; white-space: nowrap; padding: 0.2em 1em 0.2em 0;"
         heads = [element("th", title, scope="col", style=style) for title in head]
         rows = [element("tr", *[element("td", cell, style=style) for cell in row]) for row in body]
         table = element("table", element("thead", element("tr", *heads)), element("tbody", *rows))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Literal, TypeAlias, final
 
 from chainrule.core.tensor import Tensor, TensorLike
@@ -97,6 +96,8 @@ def number(value: float, digits: int = 4) -> str:
     """
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    from fractions import Fraction  # loads decimal: only to print
+
     short, fraction = f"{value:.{digits}g}", Fraction(value).limit_denominator(12)
     if float(short) != value and float(fraction) == value:
         short = str(fraction)
