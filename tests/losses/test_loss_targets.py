@@ -315,6 +315,10 @@ def test_labels_of_margins(name: str) -> None:
         "y: got labels 0, 1, 2, 3, ...; expected -1 and 1, or 0 and 1. For several classes use "
         "loss='categorical_hinge'."
     )
+    assert str(error_of(loss(name), [0, 1, 2, 3], 3, 1)).startswith("y: got labels 0, 1, 2, 3; ")
+    assert str(error_of(loss(name), [0, 1, 2, 3, 4], 3, 1)).startswith(
+        "y: got labels 0, 1, 2, 3, ...; "
+    )
     assert str(error_of(loss(name), [-1.0, 0.0, 1.0], 3, 1)) == (
         "y: got labels -1, 0, 1; expected -1 and 1, or 0 and 1. For several classes use "
         "loss='categorical_hinge'."

@@ -43,7 +43,6 @@ from chainrule.losses import (
     loss,
     loss_from_config,
     loss_to_config,
-    penalty_of,
 )
 from chainrule.training import loop
 
@@ -549,6 +548,17 @@ def test_integer_labels_are_one_hot_rows(case: Case) -> None:
         values, gradient = value_and_gradient(case.loss, form, z)
         np.testing.assert_allclose(values, wanted, rtol=1e-13)
         np.testing.assert_allclose(gradient, slope, rtol=1e-12, atol=1e-15)
+    labels = y.argmax(axis=1).reshape(2, 3)
+    of_places, _ = value_and_gradient(case.loss, labels, z.reshape(2, 3, 3))
+    np.testing.assert_allclose(of_places, wanted.reshape(2, 3).mean(axis=1), rtol=1e-13)
+
+
+def test_negative_rates_count_as_none() -> None:
+    values, gradient = value_and_gradient(
+        Poisson(log_input=False), [2.0, 0.0, 2.0], np.array([[-3.0], [-3.0], [0.0]])
+    )
+    np.testing.assert_allclose(values, [-2 * np.log(1e-7), 0.0, -2 * np.log(1e-7)], rtol=1e-12)
+    np.testing.assert_allclose(gradient[:, 0], [0.0, 0.0, 1 - 2e7], rtol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -705,6 +715,17 @@ def test_settings_out_of_range(make: Callable[[], Loss], text: str) -> None:
     assert str(caught.value) == text
 
 
+@pytest.mark.parametrize(
+    "kind", [CrossEntropy, BinaryCrossEntropy, BinaryFocal, CategoricalFocal, KLDivergence]
+)
+def test_probabilities_are_clipped_below_one_half(kind: Any) -> None:
+    assert kind(epsilon=0.49).epsilon == 0.49
+    for epsilon in (0.5, 0.6, -1e-3):
+        with pytest.raises(ArgumentError) as caught:
+            kind(epsilon=epsilon)
+        assert str(caught.value) == f"epsilon: got {epsilon}; expected a number in [0, 0.5)."
+
+
 def test_repr() -> None:
     assert repr(Huber(2)) == "Huber(delta=2.0)"
     assert repr(SquaredError()) == "SquaredError()"
@@ -756,25 +777,6 @@ def test_a_function_gets_the_targets_as_they_came() -> None:
 
 
 # ----------------------------------------------------------------------------------- penalty
-
-
-@pytest.mark.parametrize("l2", [0.0, 0.3])
-def test_penalty_is_half_lambda_times_the_squared_frobenius_norm(l2: float) -> None:
-    rng = np.random.default_rng(0)
-    weights = [rng.normal(size=(3, 4)), rng.normal(size=(4, 2))]
-    value = penalty_of(weights, l2, np.dtype("float64"))
-    assert value.dtype == np.float64
-    wanted = 0.5 * l2 * sum(np.linalg.norm(W, "fro") ** 2 for W in weights)
-    assert value.item() == pytest.approx(wanted, rel=1e-13)
-    gradients = cr.grad(
-        lambda *weights: penalty_of(list(weights), l2, np.dtype("float64")), argnums=(0, 1)
-    )(*weights)
-    for gradient, W in zip(gradients, weights, strict=True):
-        np.testing.assert_allclose(gradient.numpy(), l2 * W, rtol=1e-13)
-
-
-def test_no_weights_no_penalty() -> None:
-    assert penalty_of([], 0.5, np.dtype("float32")).item() == 0.0
 
 
 def test_the_risk_penalizes_weights_and_not_biases() -> None:

@@ -224,6 +224,9 @@ def test_the_mean_of_a_function() -> None:
     assert metric.result() == pytest.approx(5 / 3)
     metric.update(np.array([1.0]), np.array([0.0]), np.array([3.0]))
     assert metric.result() == pytest.approx(8 / 6)
+    rows = MeanOf(lambda y, p: p)  # several values a sample
+    rows.update(np.zeros(2), np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([1.0, 3.0]))
+    assert rows.result() == pytest.approx((1 + 2 + 9 + 18) / 8)
     with pytest.raises(ShapeError) as caught:
         MeanOf(lambda y, p: 1.0).update(np.zeros(2), np.zeros(2))
     assert str(caught.value) == (

@@ -204,3 +204,12 @@ def test_errors_of_targets_of_another_shape(
         assert str(caught.value).startswith(
             f"y for the metric {kind().name!r}: got shape {y.shape}"
         )
+
+
+@pytest.mark.parametrize("kind", SKLEARN)
+def test_shapes_that_fit(kind: type[Metric]) -> None:
+    for y, shape in (((4, 3), (4, 3)), ((4,), (4, 1)), ((4, 2, 3), (4, 2, 3)), ((4, 1), (4,))):
+        kind().check(np.zeros(y), ArrayType(shape, np.dtype("float32")))
+    for y, shape in (((4, 3), (4, 2)), ((4, 3), (4,)), ((4,), (4, 3)), ((4, 2, 3), (4, 2, 2))):
+        with pytest.raises(ShapeError, match=r"^y for the metric '\w+': got shape \(4,"):
+            kind().check(np.zeros(y), ArrayType(shape, np.dtype("float32")))

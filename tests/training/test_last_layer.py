@@ -164,6 +164,11 @@ def test_what_is_found() -> None:
     assert found(Written(2, lambda z: cr.relu(z))) is None
     assert found(Written(2, cr.softplus)) == LastLayer("softplus", 0.0, np.inf, 2)
     assert found(Written(2, lambda z: cr.sigmoid(z)[:, 0])) is None
+    places = cr.Sequential([cr.Dense(2, activation="tanh")])
+    output = places(unknown(ArrayType((6, 5, 4), FLOAT32)))
+    assert last_layer_of(places, output) == LastLayer("tanh", -1.0, 1.0, 2)
+    flat = Written(1, lambda z: cr.tanh(z).reshape(-1))
+    assert found(flat) == LastLayer("tanh", -1.0, 1.0, 1)
 
 
 def test_readings() -> None:

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 import chainrule as cr
 from chainrule.core.errors import ArgumentError, DataError, DtypeError, ShapeError
-from chainrule.core.types import Array
+from chainrule.core.types import Array, ArrayType
 from chainrule.training.weights import (
     Samples,
     class_labels,
@@ -359,6 +359,11 @@ def test_sample_weights_that_do_not_fit(given: Any, kind: type[Exception], text:
             "class_weight: got a float; expected weights by label, such as {0: 1.0, 1: 5.0}, or "
             "'balanced'.",
         ),
+        (
+            [[1.0, 2.0], [3.0, 4.0]],
+            "class_weight: got a list; expected weights by label, such as {0: 1.0, 1: 5.0}, or "
+            "'balanced'.",
+        ),
     ],
 )
 def test_class_weights_that_do_not_fit(given: Any, text: str) -> None:
@@ -424,6 +429,10 @@ def test_samples() -> None:
     assert data.weighted(np.full(24, 2.0)).weight.tolist() == (2 * np.arange(24.0)).tolist()  # type: ignore[union-attr]
     assert Samples(X, LABELS).weighted(np.ones(24)).weight.tolist() == [1.0] * 24  # type: ignore[union-attr]
     assert sample_weights(None, 3, FLOAT64) is None
+    shapes = {(24,): 1, (24, 1): 1, (24, 3): 3, (24, 5, 3): 3}
+    for shape, units in shapes.items():
+        assert Samples(X, LABELS, output=ArrayType(shape, FLOAT64)).units == units
+    assert data.units == 1
 
 
 # ------------------------------------------------------------------------- parts of the risk

@@ -17,7 +17,6 @@ from chainrule.losses.cross_entropy import (
 )
 from chainrule.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from chainrule.losses.output import LastLayer, Output, Reading
-from chainrule.losses.penalty import penalty_of
 from chainrule.losses.regression import (
     AbsoluteError,
     AbsolutePercentageError,
@@ -60,7 +59,6 @@ __all__ = [
     "loss",
     "loss_from_config",
     "loss_to_config",
-    "penalty_of",
 ]
 
 #: Every loss by its name.

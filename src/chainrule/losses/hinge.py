@@ -13,7 +13,6 @@ from chainrule.losses.targets import class_targets, signs
 from chainrule.ops.elementwise import maximum, square
 from chainrule.ops.functional import one_hot
 from chainrule.ops.reduce import max as max_
-from chainrule.ops.shape import reshape
 
 
 class Hinge(UnitLoss):
@@ -100,6 +99,6 @@ class CategoricalHinge(Loss):
         """Return the loss of each sample."""
         right = expected(y, prediction)
         if y.ndim < prediction.ndim:
-            y = reshape(one_hot(y, prediction.shape[-1], prediction.dtype), prediction.shape)
+            y = one_hot(y, prediction.shape[-1], prediction.dtype)
         wrong = max_((1.0 - y) * prediction, axis=-1)
         return per_sample(maximum(1.0 + wrong - right, 0.0))

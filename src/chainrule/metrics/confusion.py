@@ -184,11 +184,11 @@ class _Rate(_Counting):
         support = tp + fn
         # As in scikit-learn: a class that neither occurs nor is guessed does not count.
         weights = support if average == "weighted" else 1.0 * (support + fp > 0)
-        if self.kind == "multi-label" and average == "macro":
+        if self.kind == "multi-label" and (average == "macro" or not support.any()):
             weights = np.ones(len(tp))
         counted = ~np.isnan(rates) & (weights > 0)
         if not counted.any():
-            return self.zero_division if average == "weighted" else float("nan")
+            return float("nan")
         return float(np.average(rates[counted], weights=weights[counted]))
 
     def _average(self, classes: int) -> str | None:
