@@ -12,8 +12,8 @@ help:
 	@echo "make demo        train on real data, then predict held-out rows"
 	@echo "make examples    run the examples; their pictures go to pictures/"
 	@echo "make test        lint, types, layers, tests"
-	@echo "make test-slow   the long checks, seeds 0-4 on the real data among them"
-	@echo "make test-peers  hold results against PyTorch and JAX (heavy: an environment of its own)"
+	@echo "make test-slow   the long checks: accuracy over seeds, XOR from 100 seeds"
+	@echo "make test-peers  hold results against PyTorch, JAX and Keras (heavy: an environment of its own)"
 	@echo "make bench       timings, beside PyTorch and JAX"
 	@echo "make clean       remove the environments and caches"
 

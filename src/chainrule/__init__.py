@@ -128,5 +128,6 @@ from chainrule.ops.shape import (
 from chainrule.training.algorithm import algorithm_4_1
 from chainrule.training.callbacks import Callback, EarlyStopping, History, ReduceLROnPlateau
 from chainrule.training.loading import load_model as load
-from chainrule.training.model import Model, Sequential
+from chainrule.training.model import Model
+from chainrule.training.sequential import Sequential
 from chainrule.version import __version__

@@ -31,7 +31,8 @@ from chainrule.keras.training import Trainer
 from chainrule.nn.layers import layer_to_config
 from chainrule.nn.module import Module
 from chainrule.training import loading
-from chainrule.training import model as core
+from chainrule.training import sequential as core
+from chainrule.training.model import Compiled
 from chainrule.training.saving import save_model
 
 #: Keras's layer for each of Chainrule's.
@@ -383,7 +384,7 @@ def _keras_metric(metric: Any) -> Any:
     return metrics.get(metric.name) if metric.name in metrics.NAMES else metric
 
 
-def _core_setup(setup: core.Compiled | None) -> core.Compiled | None:
+def _core_setup(setup: Compiled | None) -> Compiled | None:
     """Return what a model was compiled with as Chainrule's own, which files can name."""
     if setup is None:
         return None

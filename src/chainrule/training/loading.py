@@ -17,8 +17,9 @@ from chainrule.metrics import metric_from_config
 from chainrule.nn.layers import layer_from_config
 from chainrule.ops.random import default_generator
 from chainrule.optim import OPTIMIZERS
-from chainrule.training.model import Model, Sequential
+from chainrule.training.model import Model
 from chainrule.training.saving import ARRAYS, DOCUMENT, FORMAT
+from chainrule.training.sequential import Sequential
 
 #: What comes of a document in which something was changed: a key, a type, a number.
 DAMAGE = (

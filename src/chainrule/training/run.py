@@ -30,8 +30,9 @@ from chainrule.optim.optimizer import checked
 from chainrule.training.arrays import check_count
 from chainrule.training.callbacks import Callback, EarlyStopping, History
 from chainrule.training.loading import DAMAGE, load_model, read_document
-from chainrule.training.model import Model, Sequential
+from chainrule.training.model import Model
 from chainrule.training.saving import DOCUMENT, save_model
+from chainrule.training.sequential import Sequential
 
 if TYPE_CHECKING:
     import polars as pl
