@@ -15,7 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.errors import ShapeError
-from chainrule.core.tensor import mode, unknown
+from chainrule.core.tensor import Tracer, answering, unknown
 from chainrule.core.types import ArrayType
 from chainrule.nn.layers import LAYERS, Example, Layer, layer_from_config, layer_to_config
 
@@ -75,11 +75,13 @@ def _seeded() -> Iterator[None]:
 @contextmanager
 def substituted(values: Mapping[cr.Parameter, cr.Tensor]) -> Iterator[None]:
     """Inside the block, parameters have these values, which may be differentiated by."""
-    mode.reader = lambda p: values.get(p, p._value)
-    try:
+
+    class Substitutes(Tracer):
+        def read(self, parameter: cr.Parameter) -> cr.Tensor:
+            return values.get(parameter, parameter._value)
+
+    with answering(Substitutes()):
         yield
-    finally:
-        mode.reader = None
 
 
 def random_state() -> list[int]:

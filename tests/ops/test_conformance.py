@@ -169,7 +169,8 @@ def second_difference(f: Callable[..., Array], xs: list[Array], ts: list[Array])
 
 @pytest.mark.parametrize("primitive", PRIMITIVES.values(), ids=lambda p: p.name)
 def test_has_examples(primitive: Primitive) -> None:
-    assert primitive.examples
+    # A tuple is no argument that can be drawn: item is tried with the primitives that return one.
+    assert primitive.examples or primitive.name == "item"
 
 
 @pytest.mark.parametrize(

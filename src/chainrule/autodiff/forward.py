@@ -10,20 +10,30 @@ from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Node, ancestors
 from chainrule.core.tensor import Tensor, as_tensor, mode, recording
 from chainrule.core.tree import leaves, rebuild
+from chainrule.core.types import TupleType
 from chainrule.ops.creation import zeros_like
 from chainrule.ops.shape import broadcast_to
+from chainrule.ops.tuples import item_p
 
 
 def push_forward(
     outputs: Sequence[Tensor], variables: Sequence[Tensor], tangents: Sequence[Tensor]
 ) -> list[Tensor]:
     """Return the outputs' tangents, given those of the variables they were computed from."""
-    moving: dict[Node, Tensor] = dict(zip(variables, tangents, strict=True))
+    moving: dict[Node, Any] = dict(zip(variables, tangents, strict=True))
     for node in ancestors(outputs, stop=variables, follow=lambda node: node.tracked):
         if node in moving or node.primitive is None:
             continue
         ts = [moving.get(x) for x in node.inputs]
-        if any(t is not None for t in ts):
+        if node.primitive is item_p:
+            if ts[0] is not None and ts[0][node.attrs["index"]] is not None:
+                moving[node] = ts[0][node.attrs["index"]]
+            continue
+        kind: Any = node.type
+        if isinstance(kind, TupleType):
+            if any(t is not None for t in ts):
+                moving[node] = node.primitive.jvp(ts, node, *node.inputs, **node.attrs)
+        elif any(t is not None for t in ts):
             t = node.primitive.jvp(ts, node, *node.inputs, **node.attrs)
             # A rule may return the tangent of one argument as it came, not yet broadcast.
             moving[node] = broadcast_to(t, node.type.shape)

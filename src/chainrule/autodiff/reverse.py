@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
-from chainrule.core.graph import Node, ancestors
+from chainrule.core.graph import Node, Rule, ancestors
 from chainrule.core.tensor import (
     Operand,
     Tensor,
     TensorLike,
     as_tensor,
     mode,
+    part,
     recording,
     unknown,
 )
@@ -28,6 +29,7 @@ from chainrule.ops.creation import ones_like, zeros, zeros_like
 from chainrule.ops.elementwise import add, as_float, cast, identity_p
 from chainrule.ops.reduce import sum_bound
 from chainrule.ops.shape import reshape, stack
+from chainrule.ops.tuples import item_p
 
 Result = TypeVar("Result")
 
@@ -62,6 +64,8 @@ def pull_back(
         keep: return the cotangents of the nodes in between, too.
     """
     leaves_wanted = frozenset(wanted or ())
+    if mode.rewriter is not None and any(y.data is None for y in outputs):
+        outputs = mode.rewriter(outputs, list(leaves_wanted))
     nodes = ancestors(outputs, stop=leaves_wanted, follow=_is_tracked)
     record = False
     if wanted is not None:
@@ -69,29 +73,51 @@ def pull_back(
         record = mode.recording and (
             any(g.tracked for g in cotangents) or _reaches_beyond(nodes, leaves_wanted)
         )
-    found: dict[Node, Tensor] = {}
+    found: dict[Node, Any] = {}
     needed = set(nodes)
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if output in needed:
             _accumulate(found, output, cotangent)
-    with recording(record):
+    with recording(record), part("gradient"):
         for node in reversed(nodes):
             g = found.get(node)
-            if g is None or node.primitive is None or node in leaves_wanted:
+            primitive = node.primitive
+            if g is None or primitive is None or node in leaves_wanted:
                 continue
             if not keep:
                 del found[node]
-            rules = node.primitive.vjp
-            attrs, inputs = node.attrs, node.inputs
-            for i, x in enumerate(inputs):
-                if x.tracked and x in needed:
-                    rule = rules[i]
-                    if rule is not None:
+            inputs = node.inputs
+            if primitive is item_p:
+                _accumulate_item(found, inputs[0], node.attrs["index"], g)
+            elif primitive.joint_vjp is not None:
+                _apply_joint(primitive.joint_vjp, found, node, g, needed)
+            else:
+                attrs = node.attrs
+                for x, rule in zip(inputs, primitive.vjp, strict=False):
+                    if rule is not None and x.tracked and x in needed:
                         _accumulate(found, x, rule(g, node, *inputs, **attrs))
     return found
 
 
-def _accumulate(found: dict[Node, Tensor], x: Node, g: Tensor) -> None:
+def _apply_joint(
+    rule: Rule, found: dict[Node, Any], node: Node, g: Any, needed: Collection[Node]
+) -> None:
+    """Apply a rule that gives the cotangents of all arguments at once."""
+    wanted = [x.tracked and x in needed for x in node.inputs]
+    gs = rule(g, node, node.inputs, wanted, **node.attrs)
+    for x, is_wanted, cotangent in zip(node.inputs, wanted, gs, strict=True):
+        if is_wanted and cotangent is not None:
+            _accumulate(found, x, cotangent)
+
+
+def _accumulate_item(found: dict[Node, Any], x: Node, index: int, g: Tensor) -> None:
+    """Add a cotangent to one element of a tuple's."""
+    kinds: Any = x.type
+    parts = found.setdefault(x, [None] * len(kinds.items))
+    parts[index] = g if parts[index] is None else add(parts[index], g)
+
+
+def _accumulate(found: dict[Node, Any], x: Node, g: Tensor) -> None:
     """Add a cotangent to those that have come to ``x`` on other paths."""
     shape = x.type.shape if x.data is None else x.data.shape
     if (g.type.shape if g.data is None else g.data.shape) != shape:

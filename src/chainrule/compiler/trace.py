@@ -3,14 +3,110 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.core.errors import ChainruleError
-from chainrule.core.graph import Graph
-from chainrule.core.tensor import Operand, Parameter, Tensor, as_tensor, known, mode, unknown
+from chainrule.core.graph import Graph, Node
+from chainrule.core.tensor import (
+    Operand,
+    Parameter,
+    Tensor,
+    Tracer,
+    answering,
+    as_tensor,
+    known,
+    mode,
+    unknown,
+)
 from chainrule.core.tree import leaves, rebuild
+from chainrule.core.types import Array
+
+#: See ``mode.rewriter``.
+Rewriter = Callable[[Sequence[Tensor], Sequence[Node]], list[Tensor]]
+
+
+class Slot(NamedTuple):
+    """What a traced function reads from a parameter or puts there: its value or its gradient."""
+
+    parameter: Parameter
+    is_grad: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name for printing."""
+        return (self.parameter.name or "parameter") + (".grad" if self.is_grad else "")
+
+    def content(self) -> Tensor | None:
+        """Return what is in the slot now."""
+        return self.parameter.grad if self.is_grad else self.parameter.tensor()
+
+    def put(self, value: Tensor | None) -> None:
+        """Set the slot."""
+        if self.is_grad:
+            self.parameter.grad = value
+        else:
+            assert value is not None
+            self.parameter.assign(value)
+
+
+class Lifting(Tracer):
+    """Turns the parameters that a function reads into inputs, and what it assigns into outputs.
+
+    Attributes:
+        read_slots: what stands for the content of each slot that was read.
+        current: the content of each slot at this point of the trace.
+        empty: gradients that were asked for and were not there.
+    """
+
+    def __init__(self) -> None:
+        self.read_slots: dict[Slot, Tensor] = {}
+        self.current: dict[Slot, Tensor | None] = {}
+        self.empty: set[Slot] = set()
+
+    def read(self, parameter: Parameter) -> Tensor:
+        """Return what stands for the parameter's value; at first an input."""
+        slot = Slot(parameter)
+        if slot not in self.current:
+            lifted = self._lift(slot, parameter._value)
+            lifted.tracked = parameter.trainable and lifted.dtype.kind == "f"
+            lifted.cell = parameter
+        found = self.current[slot]
+        assert found is not None
+        return found
+
+    def assign(self, parameter: Parameter, value: Tensor) -> None:
+        """Make the value an output, and what is read from here on."""
+        self.current[Slot(parameter)] = value.astype(parameter.dtype)
+
+    def read_grad(self, parameter: Parameter) -> Tensor | None:
+        """Return what stands for the parameter's gradient."""
+        slot = Slot(parameter, is_grad=True)
+        if slot not in self.current:
+            before = parameter._grad
+            if before is None:
+                self.empty.add(slot)
+                return None
+            self._lift(slot, before)
+        return self.current[slot]
+
+    def assign_grad(self, parameter: Parameter, grad: Tensor | None) -> None:
+        """Make the gradient an output."""
+        self.current[Slot(parameter, is_grad=True)] = grad
+
+    def _lift(self, slot: Slot, content: Tensor) -> Tensor:
+        lifted = unknown(content.type)
+        self.read_slots[slot] = self.current[slot] = lifted
+        return lifted
+
+    def assigned(self) -> dict[Slot, Tensor | None]:
+        """Return the slots that hold something else than at the start."""
+        return {
+            slot: value
+            for slot, value in self.current.items()
+            if value is not self.read_slots.get(slot) and not (value is None and slot in self.empty)
+        }
 
 
 class TracedGraph(Graph):
@@ -18,25 +114,47 @@ class TracedGraph(Graph):
 
     The parameters that the function read are inputs after its arguments; the values that it
     assigned to parameters are outputs after its results.
+
+    Attributes:
+        result: the function's result, with traced tensors as leaves.
+        read: the slots of parameters that are the last inputs.
+        written: the slots that the last outputs belong to.
+        cleared: gradients that the function set to ``None``.
     """
 
     def __init__(
-        self,
-        arguments: list[Tensor],
-        result: Any,
-        read: dict[Parameter, Tensor],
-        assigned: dict[Parameter, Tensor],
-        names: list[str],
+        self, arguments: Sequence[Tensor], result: Any, lifting: Lifting, names: Sequence[str]
     ) -> None:
         self.result = result
-        self.parameters = tuple(read)
-        self.assigned = tuple(assigned)
-        self._results = [as_tensor(leaf) for leaf in leaves(result)]
+        assigned = lifting.assigned()
+        self.read = tuple(lifting.read_slots)
+        self.written = tuple(slot for slot, value in assigned.items() if value is not None)
+        self.cleared = tuple(slot for slot, value in assigned.items() if value is None)
+        self.empty = frozenset(lifting.empty)
+        outputs = [as_tensor(leaf) for leaf in leaves(result)]
         super().__init__(
-            [*arguments, *read.values()],
-            [*self._results, *assigned.values()],
-            [*names, *_unique([p.name or "parameter" for p in read], set(names))],
+            [*arguments, *lifting.read_slots.values()],
+            [*outputs, *(value for value in assigned.values() if value is not None)],
+            [*names, *_unique([slot.name for slot in self.read], set(names))],
         )
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters whose values are the last inputs."""
+        return tuple(slot.parameter for slot in self.read if not slot.is_grad)
+
+    @property
+    def assigned(self) -> tuple[Parameter, ...]:
+        """The parameters that the function assigned."""
+        return tuple(slot.parameter for slot in self.written if not slot.is_grad)
+
+    def rebuilt(self, outputs: Sequence[Node]) -> TracedGraph:
+        """Return a graph of the same inputs and names that computes the results otherwise."""
+        new: TracedGraph = object.__new__(type(self))
+        new.result, new.read, new.written = self.result, self.read, self.written
+        new.cleared, new.empty = self.cleared, self.empty
+        Graph.__init__(new, self.inputs, outputs, [self.names[x] for x in self.inputs])
+        return new
 
     def __call__(self, *args: Any) -> Any:
         """Evaluate with NumPy on new arguments and the parameters' values of the moment.
@@ -44,7 +162,7 @@ class TracedGraph(Graph):
         Parameters that the function assigned get their new values.
         """
         given = [known(as_tensor(leaf), "a traced graph") for leaf in leaves(args)]
-        count = len(self.inputs) - len(self.parameters)
+        count = len(self.inputs) - len(self.read)
         if len(given) != count:
             raise ChainruleError(f"the graph takes {count} arrays, not {len(given)}")
         if mode.recording and any(
@@ -60,13 +178,21 @@ class TracedGraph(Graph):
                     f"argument {self.names[x]}: got {array.dtype}{list(array.shape)}; "
                     f"the graph was traced for {x.type}"
                 )
-        values = self.evaluate(
-            *given, *[known(p.tensor(), "a traced graph") for p in self.parameters]
-        )
-        results, updates = values[: len(self._results)], values[len(self._results) :]
-        for parameter, value in zip(self.assigned, updates, strict=True):
-            parameter.assign(value)
-        return rebuild(self.result, [as_tensor(value) for value in results])
+        return self.finish(self.evaluate(*given, *self.contents()))
+
+    def contents(self) -> list[Array]:
+        """Return what is now in the slots that were read."""
+        found = [slot.content() for slot in self.read]
+        return [known(content, "a traced graph") for content in found if content is not None]
+
+    def finish(self, values: Sequence[Array]) -> Any:
+        """Put the outputs' values where they belong: into parameters, and into the result."""
+        count = len(values) - len(self.written)
+        for slot, value in zip(self.written, values[count:], strict=True):
+            slot.put(Tensor(value))
+        for slot in self.cleared:
+            slot.put(None)
+        return rebuild(self.result, [Tensor(value) for value in values[:count]])
 
 
 def _unique(names: list[str], taken: set[str]) -> list[str]:
@@ -106,41 +232,49 @@ def trace(f: Callable[..., Any]) -> Callable[..., TracedGraph]:
     """
 
     def trace_with(*args: Any) -> TracedGraph:
-        names = _argument_names(f, args)
         arguments = [unknown(as_tensor(leaf).type) for leaf in leaves(args)]
-        read: dict[Parameter, Tensor] = {}
-        current: dict[Parameter, Tensor] = {}
-        with _lifting_parameters(read, current):
-            result = f(*rebuild(args, arguments))
-        assigned = {p: value for p, value in current.items() if value is not read.get(p)}
-        return TracedGraph(arguments, result, read, assigned, names)
+        return traced(f, args, arguments, argument_names(f, args))
 
     return trace_with
 
 
+def traced(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    arguments: Sequence[Tensor],
+    names: Sequence[str],
+    options: dict[str, Any] | None = None,
+    rewriter: Rewriter | None = None,
+) -> TracedGraph:
+    """Trace a function on given placeholders.
+
+    Args:
+        f: the function.
+        args: its arguments; the leaves are replaced by ``arguments``.
+        arguments: tensors without values, one a leaf.
+        names: names of these.
+        options: keyword arguments, passed as they are.
+        rewriter: what backward passes do first (see ``mode.rewriter``).
+    """
+    lifting = Lifting()
+    with tracing(lifting, rewriter):
+        result = f(*rebuild(args, arguments), **(options or {}))
+    return TracedGraph(arguments, result, lifting, names)
+
+
 @contextmanager
-def _lifting_parameters(
-    read: dict[Parameter, Tensor], current: dict[Parameter, Tensor]
-) -> Iterator[None]:
-    def reader(parameter: Parameter) -> Tensor:
-        if parameter not in current:
-            lifted = unknown(parameter.type, tracked=parameter.trainable)
-            lifted.cell = parameter
-            read[parameter] = current[parameter] = lifted
-        return current[parameter]
-
-    def writer(parameter: Parameter, value: Tensor) -> None:
-        current[parameter] = value.astype(parameter.dtype)
-
-    before = mode.reader, mode.writer
-    mode.reader, mode.writer = reader, writer
+def tracing(tracer: Tracer, rewriter: Rewriter | None = None) -> Iterator[None]:
+    """Lift parameters, and rewrite before differentiating, inside the block."""
+    before = mode.rewriter, mode.scope, mode.part
+    mode.rewriter, mode.scope, mode.part = rewriter, (), "forward"
     try:
-        yield
+        with answering(tracer):
+            yield
     finally:
-        mode.reader, mode.writer = before
+        mode.rewriter, mode.scope, mode.part = before
 
 
-def _argument_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
+def argument_names(f: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
     """Name the leaves of the arguments after the function's own parameters."""
     try:
         own = [

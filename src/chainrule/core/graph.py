@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.core.errors import ChainruleError, GraphError, MissingRuleError
-from chainrule.core.types import Array, ArrayType
+from chainrule.core.origin import Origin
+from chainrule.core.types import Array, ArrayType, TupleType
 
 Rule = Callable[..., Any]
 Value = TypeVar("Value")
@@ -74,6 +75,9 @@ class Primitive:
         type_rule: ``type_rule(*types, **attrs)``, the result's type from the arguments'.
         vjp: for each argument, ``(g, ans, *xs, **attrs)`` to its cotangent (``None``: the
             argument is an integer or bool and has none).
+        joint_vjp: instead of ``vjp``, one rule ``(g, ans, xs, wanted, **attrs)`` to the list of
+            all cotangents, where those whose ``wanted`` is false may be ``None``. Where the result
+            is a tuple, ``g`` is one, with ``None`` where no cotangent came.
         jvp: ``(ts, ans, *xs, **attrs)`` to the tangent of the result, where ``ts`` holds
             ``None`` for an argument that does not move.
         domain: open interval from which the float arguments may come.
@@ -89,6 +93,7 @@ class Primitive:
         "eval",
         "examples",
         "is_elementwise",
+        "joint_vjp",
         "name",
         "symbol",
         "type_rule",
@@ -101,6 +106,7 @@ class Primitive:
         eval: Rule,
         type_rule: Rule,
         vjp: Sequence[Rule | None] | None = None,
+        joint_vjp: Rule | None = None,
         jvp: Rule | None = None,
         domain: tuple[float, float] = (-2.0, 2.0),
         examples: Iterable[Example] = (),
@@ -113,6 +119,7 @@ class Primitive:
         self.eval = eval
         self.type_rule = type_rule
         self._vjp = vjp
+        self.joint_vjp = joint_vjp
         self._jvp = jvp
         self.domain = domain
         self.examples = tuple(examples)
@@ -154,7 +161,7 @@ class Node:
         tracked: whether a derivative with respect to something before it may be asked for.
     """
 
-    __slots__ = ("_type", "attrs", "data", "inputs", "order", "primitive", "tracked")
+    __slots__ = ("_origin", "_type", "attrs", "data", "inputs", "order", "primitive", "tracked")
 
     data: Array | None
     primitive: Primitive | None
@@ -163,14 +170,24 @@ class Node:
     order: int
     tracked: bool
     _type: ArrayType | None
+    _origin: Origin | None
 
     @property
     def type(self) -> ArrayType:
-        """Shape and dtype."""
-        if self.data is not None:
-            return ArrayType(self.data.shape, self.data.dtype)
+        """Shape and dtype (of a value that is several arrays: a ``TupleType``)."""
+        data: Any = self.data
+        if data is not None:
+            if type(data) is tuple:
+                items = tuple(ArrayType(part.shape, part.dtype) for part in data)
+                return TupleType(items)  # type: ignore[return-value]
+            return ArrayType(data.shape, data.dtype)
         assert self._type is not None
         return self._type
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the node comes from, if that was asked for: while tracing, and by ``cr.record``."""
+        return getattr(self, "_origin", None)
 
 
 def known_data(node: Node) -> Array:
@@ -245,6 +262,10 @@ class Graph:
         used = {x for node in self.nodes for x in node.inputs} | set(self.outputs)
         self.constants = [node for node in self.constants if node in used]
 
+    def rebuilt(self, outputs: Sequence[Node]) -> Graph:
+        """Return a graph of the same inputs and names that computes the results otherwise."""
+        return Graph(self.inputs, outputs, [self.names[x] for x in self.inputs])
+
     def verify(self) -> None:
         """Check the graph's own rules.
 
@@ -310,7 +331,9 @@ class Graph:
 
         def apply(node: Node, xs: list[Any]) -> Any:
             assert node.primitive is not None
-            return np.asarray(node.primitive.eval(*xs, **node.attrs))  # of 0-d arrays, a scalar
+            value = node.primitive.eval(*xs, **node.attrs)
+            # NumPy makes scalars of 0-d arrays.
+            return value if type(value) is tuple else np.asarray(value)
 
         return self.interpret(list(arrays), apply, known_data)
 

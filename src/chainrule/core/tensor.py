@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
@@ -18,6 +18,7 @@ from chainrule.core.errors import (
     TracingError,
 )
 from chainrule.core.graph import Node, Primitive, known_data, next_order
+from chainrule.core.origin import Origin, Part, Source, users_line
 from chainrule.core.types import (
     BOOL,
     DEFAULT_FLOAT,
@@ -27,6 +28,7 @@ from chainrule.core.types import (
     ArrayType,
     Dtype,
     Shape,
+    TupleType,
     as_dtype,
 )
 
@@ -36,16 +38,85 @@ TensorLike: TypeAlias = Any
 _ndarray = np.ndarray
 
 
+class Tracer:
+    """What parameters ask instead of their own cells while it is installed.
+
+    By default it changes nothing. ``compiler.trace`` lifts what is read to inputs.
+    """
+
+    def read(self, parameter: Parameter) -> Tensor:
+        """Return the parameter's value."""
+        return parameter._value
+
+    def assign(self, parameter: Parameter, value: Tensor) -> None:
+        """Set the parameter's value, which has its shape."""
+        parameter._value = parameter._leaf(known(value.astype(parameter.dtype), "assign()"))
+
+    def read_grad(self, parameter: Parameter) -> Tensor | None:
+        """Return the parameter's gradient."""
+        return parameter._grad
+
+    def assign_grad(self, parameter: Parameter, grad: Tensor | None) -> None:
+        """Set the parameter's gradient."""
+        parameter._grad = grad
+
+
 class _Mode(threading.local):
     """What ``bind`` and ``Parameter`` do, thread by thread."""
 
     recording: bool = True
-    #: Set while a graph is traced: lifts the parameters that are read to inputs.
-    reader: Callable[[Parameter], Tensor] | None = None
-    writer: Callable[[Parameter, Tensor], None] | None = None
+    #: Answers for the parameters; set while a graph is traced.
+    tracer: Tracer | None = None
+    #: What backward passes over traced values do first: ``(outputs, stop)`` to the outputs of
+    #: an equal graph that is better to differentiate.
+    rewriter: Callable[[Sequence[Tensor], Sequence[Node]], list[Tensor]] | None = None
+    #: Whether nodes that are evaluated note where they come from, too.
+    noting_origins: bool = False
+    #: What goes into the ``Origin`` of nodes.
+    scope: tuple[str, ...] = ()
+    part: Part = "forward"
+    #: Where nodes come from that are made in place of others.
+    origin: Origin | None = None
 
 
 mode = _Mode()
+
+
+def _origin() -> Origin:
+    return mode.origin or Origin(users_line(), mode.scope, mode.part)
+
+
+@contextmanager
+def answering(tracer: Tracer | None) -> Iterator[None]:
+    """Let a tracer answer for the parameters inside the block; ``None``: they themselves."""
+    before = mode.tracer
+    mode.tracer = tracer
+    try:
+        yield
+    finally:
+        mode.tracer = before
+
+
+@contextmanager
+def part(name: Part) -> Iterator[None]:
+    """Say what the nodes that are made inside the block are for."""
+    before = mode.part
+    mode.part = name
+    try:
+        yield
+    finally:
+        mode.part = before
+
+
+@contextmanager
+def in_place_of(node: Node) -> Iterator[None]:
+    """Give the nodes that are made inside the block the origin of the one that they replace."""
+    before = mode.origin
+    mode.origin = node.origin
+    try:
+        yield
+    finally:
+        mode.origin = before
 
 
 class Operand:
@@ -272,11 +343,19 @@ def known(x: Tensor, wanted_by: str) -> Array:
     """Return the value, or say that it does not exist while tracing."""
     if x.data is None:
         raise TracingError(
-            f"{wanted_by} needs a value, and this tensor ({x.type}) has none: it is being traced. "
-            "Shapes and dtypes are known while tracing, values are not. Choose between values with "
-            "cr.where(condition, a, b), or keep this part outside the traced function."
+            f"{wanted_by} needs a value, and this tensor ({x.type}) has none: it is being traced"
+            f"{_at(users_line())}. Shapes and dtypes are known while tracing, values are not. "
+            "Choose between values with cr.where(condition, a, b), between computations with "
+            "cr.cond, and repeat with cr.scan or cr.while_loop; or keep this part outside the "
+            "traced function."
         )
     return x.data
+
+
+def _at(source: Source | None) -> str:
+    if source is None:
+        return ""
+    return f" (line {source.line} of {source.file}{': ' + source.text if source.text else ''})"
 
 
 class Parameter(Operand):
@@ -297,13 +376,12 @@ class Parameter(Operand):
     [2.0, 4.0]
     """
 
-    __slots__ = ("_trainable", "_value", "grad", "name")
+    __slots__ = ("_grad", "_trainable", "_value", "name")
 
     def __init__(self, value: TensorLike, name: str = "", trainable: bool = True) -> None:
         self.name = name
         self._trainable = trainable
-        #: Sum of the gradients that ``backward()`` has found since it was last set to ``None``.
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self._value = self._leaf(np.array(known(as_tensor(value), "a parameter's value")))
 
     def _leaf(self, data: Array) -> Tensor:
@@ -323,7 +401,7 @@ class Parameter(Operand):
 
     def tensor(self) -> Tensor:
         """Return the value of the moment."""
-        return mode.reader(self) if mode.reader is not None else self._value
+        return self._value if mode.tracer is None else mode.tracer.read(self)
 
     @property
     def value(self) -> Tensor:
@@ -334,6 +412,18 @@ class Parameter(Operand):
     def type(self) -> ArrayType:
         """Shape and dtype."""
         return self._value.type
+
+    @property
+    def grad(self) -> Tensor | None:
+        """Sum of the gradients that ``backward()`` found since this was last set to ``None``."""
+        return self._grad if mode.tracer is None else mode.tracer.read_grad(self)
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if mode.tracer is None:
+            self._grad = grad
+        else:
+            mode.tracer.assign_grad(self, grad)
 
     def assign(self, value: TensorLike) -> None:
         """Put a value of the same shape into the cell; it is cast to the cell's dtype.
@@ -346,8 +436,8 @@ class Parameter(Operand):
             raise ShapeError(
                 f"value for parameter {self.name!r}", f"shape {new.shape}", f"shape {self.shape}"
             )
-        if mode.writer is not None:
-            mode.writer(self, new)
+        if mode.tracer is not None:
+            mode.tracer.assign(self, new)
         else:
             data = known(new, "assign()")
             # A tensor does not change and can be shared; other arrays are their owner's to change.
@@ -384,17 +474,36 @@ def bind(primitive: Primitive, *inputs: Tensor, **attrs: Any) -> Tensor:
         raise ShapeError(
             primitive.name, ", ".join(str(x.type) for x in inputs), f"arguments that fit ({error})"
         ) from error
-    if type(data) is not _ndarray:
+    if type(data) is not _ndarray and type(data) is not tuple:
         data = np.asarray(data)
-    if tracked and mode.recording and data.dtype.kind == "f":
+    if mode.noting_origins:
+        return _noted(data, primitive, inputs, attrs, tracked)
+    if tracked and mode.recording and (type(data) is tuple or data.dtype.kind == "f"):
         return Tensor(data, primitive, inputs, attrs, True)
     return Tensor(data)
 
 
+def _noted(
+    data: Any,
+    primitive: Primitive,
+    inputs: tuple[Tensor, ...],
+    attrs: Mapping[str, Any],
+    tracked: bool,
+) -> Tensor:
+    """Return a value that is linked to what it was computed from, whether it is tracked or not."""
+    tracked = tracked and mode.recording and (type(data) is tuple or data.dtype.kind == "f")
+    result = Tensor(data, primitive, inputs, attrs, tracked)
+    result._origin = _origin()
+    return result
+
+
 def _trace(primitive: Primitive, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any]) -> Tensor:
-    kind = primitive.type_rule(*[x.type for x in inputs], **attrs)
-    tracked = mode.recording and kind.dtype.kind == "f" and any(x.tracked for x in inputs)
-    return unknown(kind, primitive, inputs, attrs, tracked)
+    kind: Any = primitive.type_rule(*[x.type for x in inputs], **attrs)
+    moves = isinstance(kind, TupleType) or kind.dtype.kind == "f"
+    tracked = mode.recording and moves and any(x.tracked for x in inputs)
+    result = unknown(kind, primitive, inputs, attrs, tracked)
+    result._origin = _origin()
+    return result
 
 
 def as_tensor(x: TensorLike, dtype: Dtype | None = None) -> Tensor:

@@ -62,6 +62,20 @@ class ArrayType:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """The type of a value that is several arrays: what an operation with several results returns.
+
+    >>> print(TupleType((ArrayType((2,), FLOAT32), ArrayType((), FLOAT32))))
+    (float32[2], float32[])
+    """
+
+    items: tuple[ArrayType, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.items))})"
+
+
 def as_dtype(dtype: npt.DTypeLike) -> Dtype:
     """Return the NumPy dtype; raise ``DtypeError`` for one that Chainrule does not support."""
     try:

@@ -11,7 +11,7 @@ from functools import reduce
 from typing import Any, ClassVar
 
 from chainrule.core.errors import ChainruleError, DtypeError, ShapeError
-from chainrule.core.tensor import Parameter, Tensor, TensorLike, as_tensor, mode
+from chainrule.core.tensor import Parameter, Tensor, TensorLike, answering, as_tensor, mode
 from chainrule.core.types import ArrayType
 from chainrule.ops.elementwise import add, square
 from chainrule.ops.reduce import sum as sum_
@@ -78,7 +78,7 @@ class Module:
         """
         x = as_tensor(x)
         if not self._is_built:
-            with _outside_a_trace():
+            with answering(None):  # the parameters have values, also where the call is traced
                 self.build(x.type)
             self._is_built = True
         outer = _pass.training
@@ -86,6 +86,8 @@ class Module:
         try:
             if _pass.calls is not None:
                 return self._watched(x, _pass.calls)
+            if x.data is None or mode.noting_origins:
+                return self._scoped(x)
             return self._run(x)
         finally:
             _pass.training = outer
@@ -103,6 +105,19 @@ class Module:
             _pass.depth -= 1
         call.output = as_tensor(y).type
         return y
+
+    def _scoped(self, x: Tensor) -> Tensor:
+        """Run, and let the nodes that this makes know that they belong to this module."""
+        outer, paths = mode.scope, _pass.paths
+        if not outer or paths is None:
+            _pass.paths = {id(module): path for path, module in self.modules().items()}
+        assert _pass.paths is not None
+        path = _pass.paths.get(id(self), "")
+        mode.scope = (*outer, f"{path} {type(self).__name__}".strip())
+        try:
+            return self._run(x)
+        finally:
+            mode.scope, _pass.paths = outer, paths
 
     def modules(self) -> dict[str, Module]:
         """Return this module, as ``""``, and all modules within it by their path, each once."""
@@ -189,6 +204,8 @@ class _Pass(threading.local):
     training: bool = False
     calls: list[Call] | None = None
     depth: int = 0
+    #: Identity of each module inside the outermost one that is called, to its path from there.
+    paths: dict[int, str] | None = None
     penalties: list[Tensor] | None = None
 
 
@@ -272,17 +289,6 @@ def _one_number(penalty: Tensor, argument: str) -> Tensor:
     if penalty.shape:
         raise ShapeError(argument, f"shape {penalty.shape}", "one number, shape ()", "Sum it.")
     return penalty
-
-
-@contextmanager
-def _outside_a_trace() -> Iterator[None]:
-    """Make parameters with values, also where the call that needs them is being traced."""
-    before = mode.reader, mode.writer
-    mode.reader = mode.writer = None
-    try:
-        yield
-    finally:
-        mode.reader, mode.writer = before
 
 
 #: What a walk finds, and what it goes into.

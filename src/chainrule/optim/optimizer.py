@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ShapeError, nearest
-from chainrule.core.tensor import Parameter, Tensor, no_grad
+from chainrule.core.tensor import Parameter, Tensor, no_grad, part
 from chainrule.core.types import Array, Dtype
 from chainrule.ops.creation import full
 from chainrule.optim.arguments import checked, float64, positive
@@ -151,7 +151,7 @@ class Optimizer:
             parameters: what to change.
             gradients: one for each, of its shape.
         """
-        with no_grad():
+        with no_grad(), part("update"):
             pairs = list(zip(parameters, self._clipped(gradients), strict=True))
             self._begin_step()
             for parameter, gradient in pairs:

@@ -16,7 +16,15 @@ import numpy as np
 from chainrule.autodiff.reverse import fresh, pull_back
 from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Node
-from chainrule.core.tensor import Parameter, Tensor, as_tensor, known, mode, recording
+from chainrule.core.tensor import (
+    Parameter,
+    Tensor,
+    Tracer,
+    answering,
+    as_tensor,
+    known,
+    recording,
+)
 from chainrule.core.types import Array
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from chainrule.nn.module import collecting_penalties, watching
@@ -123,28 +131,28 @@ def _aside() -> Iterator[dict[Parameter, Tensor]]:
     Yields:
         The leaf that stands for each parameter that was read.
     """
-    leaves: dict[Parameter, Tensor] = {}
+    aside = _Aside()
+    with answering(aside), recording(True):
+        yield aside.leaves
 
-    def reader(parameter: Parameter) -> Tensor:
-        if parameter not in leaves:
-            before, mode.reader = mode.reader, None
-            value = parameter.tensor()
-            mode.reader = before
-            writer(parameter, value)
-        return leaves[parameter]
 
-    def writer(parameter: Parameter, value: Tensor) -> None:
+class _Aside(Tracer):
+    """Keeps a leaf for each parameter that is read, and for what is assigned to it."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[Parameter, Tensor] = {}
+
+    def read(self, parameter: Parameter) -> Tensor:
+        if parameter not in self.leaves:
+            with answering(None):
+                value = parameter.tensor()
+            self.assign(parameter, value)
+        return self.leaves[parameter]
+
+    def assign(self, parameter: Parameter, value: Tensor) -> None:
         data = known(value, "inspect").astype(parameter.dtype, copy=False)
-        leaves[parameter] = Tensor(data, tracked=data.dtype.kind == "f")
-        leaves[parameter].cell = parameter
-
-    outer = mode.reader, mode.writer
-    mode.reader, mode.writer = reader, writer
-    try:
-        with recording(True):
-            yield leaves
-    finally:
-        mode.reader, mode.writer = outer
+        leaf = self.leaves[parameter] = Tensor(data, tracked=data.dtype.kind == "f")
+        leaf.cell = parameter
 
 
 def _value(x: Tensor) -> Array:
