@@ -15,8 +15,13 @@ from chainrule.data import atomic_write, load_dataset
 from chainrule.viz import line_chart, sheet
 
 PICTURES = Path("pictures")
-MONOTONE, NOT_MONOTONE = ("tanh", "relu"), ("gelu", "mish", "sine")
+NAMES = ("tanh", "relu", "gelu", "mish", "sine")
 EPOCHS = 80
+
+
+def kind(name: str) -> str:
+    """Return whether an activation is monotone, as the table of activations says."""
+    return "monotone" if cr.activations.get(name).monotone else "not monotone"
 
 
 def main(folder: Path = PICTURES) -> dict[str, float]:
@@ -25,7 +30,8 @@ def main(folder: Path = PICTURES) -> dict[str, float]:
     x = table.select("x", "y").to_numpy().astype(np.float32)
     y = (table["label"].to_numpy() > 0).astype(int)
     losses, accuracies = {}, {}
-    for name in (*MONOTONE, *NOT_MONOTONE):
+    groups: dict[str, list[str]] = {"monotone": [], "not monotone": []}
+    for name in NAMES:
         cr.random.seed(0)
         model = cr.Sequential(
             [cr.Dense(32, activation=name), cr.Dense(32, activation=name), cr.Dense(2)]
@@ -33,9 +39,11 @@ def main(folder: Path = PICTURES) -> dict[str, float]:
         model.compile(cr.optim.Adam(0.01), "cross_entropy", ["accuracy"])
         history = model.fit(x, y, epochs=EPOCHS, verbose=0).history
         losses[name], accuracies[name] = history["loss"], history["accuracy"][-1]
-        kind = "monotone" if name in MONOTONE else "not monotone"
-        print(f"{name} ({kind}): accuracy {100 * accuracies[name]:.1f} %")
-    chart = line_chart(range(1, EPOCHS + 1), losses, title="Loss", y_label="training loss")
+        groups[kind(name)].append(name)
+        print(f"{name} ({kind(name)}): accuracy {100 * accuracies[name]:.1f} %")
+    chart = line_chart(
+        range(1, EPOCHS + 1), losses, title="Loss", y_label="training loss", groups=groups
+    )
     folder.mkdir(parents=True, exist_ok=True)
     picture = sheet([("Two spirals, 2-32-32-2, Adam", chart)], title="Monotone and not")
     atomic_write(folder / "non_monotone.svg", picture.encode())

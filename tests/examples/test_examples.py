@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -26,16 +27,42 @@ def load(name: str) -> ModuleType:
 FINDINGS = {
     "activation_functions": lambda f: f["sigmoid"] == pytest.approx(0.25) and f["relu"] == 1.0,
     "dying_relu": lambda f: (
-        f["ReLU dead"] == 1.0
-        and f["LeakyReLU dead"] == 0.0
-        and f["LeakyReLU loss"] < 0.5 * f["ReLU loss"]
+        f["dead before"] < 0.2
+        and f["dead after"] == 1.0
+        and f["dead cured"] == 0.0
+        and f["bias after"] < f["bias before"] - 1.0
+        and f["loss after"] > 20 * f["loss before"]
+        and f["loss not cured"] > 0.9 * f["loss after"]  # waiting does not help
+        and f["loss cured"] < 0.2 * f["loss after"]
     ),
-    "loss_surfaces": lambda f: f["squared error"] < -0.01 and f["cross-entropy"] < -0.01,
+    "loss_surfaces": lambda f: (
+        set(f) == {"squared error", "cross-entropy"}
+        and all(v["curvature"] < -0.05 and v["above its chord"] > 0.2 for v in f.values())
+        # B runs onto the plateau where the network answers ½
+        and f["squared error"]["from B"] == pytest.approx(1 / 8, abs=0.01)
+        and f["cross-entropy"]["from B"] == pytest.approx(math.log(2), abs=0.02)
+        and all(v["from A"] < 0.01 for v in f.values())
+    ),
     "non_monotone": lambda f: min(f.values()) > 0.9 and {"gelu", "mish", "sine"} <= set(f),
-    "three_steps": lambda f: f["accuracy"] > 0.88,
-    "vanishing_gradients": lambda f: f["sigmoid"] < 0.4 and f["relu"] > 0.8 > f["sigmoid"],
-    "xor": lambda f: f["linear"] < 4 and f["2-4-1"] == 4,
-    "zero_centered": lambda f: f["tanh"] < f["logistic + batch norm"] < f["logistic"],
+    "three_steps": lambda f: (
+        f["accuracy"] > 0.9
+        and f["best one found"] < 0.3 * min(f["one function of the set"], f["another one"])
+    ),
+    "vanishing_gradients": lambda f: (
+        # the initial weights decide for tanh and ReLU, and cannot help the logistic function
+        max(f["logistic, Glorot"], f["logistic, He"]) < 0.4
+        and 0.9 < f["tanh, Glorot"] < 1.1
+        and 0.9 < f["ReLU, He"] < 1.1
+        and f["ReLU, Glorot"] == pytest.approx(f["ReLU, He"] / math.sqrt(2), rel=0.02)
+    ),
+    "xor": lambda f: (
+        f["linear, farthest from ½"] < 1e-4 and f["best straight line"] == 3 and f["2-4-1"] == 4
+    ),
+    "zero_centered": lambda f: (
+        {kind: round(of["one sign"], 2) for kind, of in f.items()}
+        == {"logistic": 1.0, "tanh": 0.0, "logistic + batch norm": 0.0}
+        and max(f["tanh"]["loss"], f["logistic + batch norm"]["loss"]) < 0.3 * f["logistic"]["loss"]
+    ),
 }
 
 

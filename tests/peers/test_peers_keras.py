@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -282,6 +283,11 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("Nadam", {"learning_rate": 0.01}),
     ("Lion", {}),
     ("Lion", {"weight_decay": 0.1}),
+    ("Adamax", {"learning_rate": 0.01}),
+    ("Adamax", {"learning_rate": 0.01, "weight_decay": 0.1}),
+    ("Muon", {"learning_rate": 0.01}),
+    ("Muon", {"learning_rate": 0.01, "rms_rate": None, "nesterov": False}),
+    ("Muon", {"learning_rate": 0.01, "adam_lr_ratio": 0.5, "adam_weight_decay": 0.1}),
 ]
 
 
@@ -460,3 +466,226 @@ def test_categorical_targets() -> None:
         ours.utils.to_categorical(LABELS[:, None], 4),
         keras.utils.to_categorical(LABELS[:, None], 4),
     )
+
+
+# Configurations ------------------------------------------------------------------------------
+
+EXCHANGED: list[Callable[[Any], Any]] = [
+    *LAYERS,
+    lambda k: k.layers.Dense(3, "relu", kernel_regularizer="l2", kernel_constraint="non_neg"),
+    lambda k: k.layers.Dense(3, kernel_initializer=k.initializers.VarianceScaling(2.0, "fan_out")),
+    lambda k: k.layers.Embedding(7, 3, embeddings_constraint="unit_norm"),
+    lambda k: k.layers.ActivityRegularization(0.1, 0.2),
+    lambda k: k.layers.AlphaDropout(0.2),
+    lambda k: k.layers.GaussianDropout(0.2),
+    lambda k: k.layers.Rescaling(2.0, 1.0),
+    lambda k: k.layers.Identity(),
+    lambda k: k.layers.Concatenate(axis=1),
+    *(lambda k, n=n: getattr(k.layers, n)() for n in ("Add", "Multiply", "Average", "Maximum")),
+    lambda k: k.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    *(
+        lambda k, n=n: getattr(k.optimizers, n)(0.25, clipnorm=1.0)
+        for n in ("RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Nadam", "Lion", "Adamax")
+    ),
+    lambda k: k.optimizers.Muon(0.25, exclude_layers=["x"]),
+    lambda k: k.optimizers.Adam(k.optimizers.schedules.ExponentialDecay(0.25, 3, 0.5)),
+    *(lambda k, n=n, a=a: getattr(k.losses, n)(**a, reduction="sum") for n, a, *_ in LOSSES),
+    *(lambda k, n=n, a=a: getattr(k.metrics, n)(**a) for n, a, *_ in METRICS),
+    lambda k: k.metrics.AUC(num_thresholds=50, curve="PR"),
+    lambda k: k.regularizers.L1L2(0.25, 0.5),
+    lambda k: k.constraints.MinMaxNorm(0.25, 0.5),
+    *(
+        lambda k, n=n, a=a: getattr(k.initializers, n)(**a)
+        for n, a in INITIALIZERS
+        if n != "Identity"  # whose gain Keras forgets
+    ),
+]
+
+
+def common_values(mine: Any, theirs: Any) -> None:
+    """Hold the values of two configurations against each other, where both have one."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for key in mine.keys() & theirs.keys() - {"name"}:
+            common_values(mine[key], theirs[key])
+    elif isinstance(mine, float) and isinstance(theirs, int | float):
+        assert mine == pytest.approx(theirs, rel=1e-6)
+    else:
+        assert json.dumps(mine) == json.dumps(theirs)
+
+
+@pytest.mark.parametrize("make", EXCHANGED)
+def test_configurations_are_understood_by_both(make: Callable[[Any], Any]) -> None:
+    mine, theirs = make(ours), make(keras)
+    common_values(mine.get_config(), theirs.get_config())
+    mine_has, theirs_has = mine.get_config().keys(), theirs.get_config().keys()
+    lacking = {
+        *("input_axes", "output_axes", "quantization_config", "axis", "ignore_class"),
+        *("synchronized", "renorm", "renorm_clipping", "renorm_momentum", "rms_scaling"),
+        *("mask_zero", "activity_regularizer", "data_format"),
+    }
+    assert theirs_has - mine_has <= lacking
+    text = json.dumps(ours.saving.serialize_keras_object(mine))
+    there = keras.saving.deserialize_keras_object(json.loads(text))
+    assert type(there).__name__ == type(mine).__name__
+    common_values(mine.get_config(), there.get_config())
+    text = json.dumps(keras.saving.serialize_keras_object(theirs))
+    here = ours.saving.deserialize_keras_object(json.loads(text))
+    assert type(here) is type(mine)
+    common_values(here.get_config(), theirs.get_config())
+
+
+def functional(k: Any) -> Any:
+    x, z = k.Input((5,), name="x"), k.Input((3,), name="z")
+    a = k.layers.Dense(4, activation="tanh", name="a")(x)
+    shared = k.layers.Dense(4, name="shared")
+    joined = k.layers.Concatenate()([shared(a), k.layers.Add()([shared(a), a]), z])
+    y = k.ops.relu(joined) * 2.0
+    return k.Model([x, z], k.layers.Dense(2, name="end")(y))
+
+
+@pytest.mark.parametrize("make", [network, functional])
+def test_architectures_as_json(make: Callable[[Any], Any]) -> None:
+    mine, theirs = make(ours), make(keras)
+    assert [w.shape for w in mine.get_weights()] == [w.shape for w in theirs.get_weights()]
+    theirs.set_weights(mine.get_weights())
+    x = X if make is network else [X, REAL]
+    expected = mine.predict(x)
+    close(expected, theirs.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+    here = ours.models.model_from_json(theirs.to_json())
+    here.set_weights(theirs.get_weights())
+    close(here.predict(x), expected)
+    if make is network:
+        there = keras.models.model_from_json(mine.to_json())
+        there.set_weights(mine.get_weights())
+        close(there.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_graph_without_operations_is_read_by_keras() -> None:
+    x = ours.Input((5,))
+    a = ours.layers.Dense(4, "tanh", name="a")(x)
+    mine = ours.Model(x, ours.layers.Multiply()([a, ours.layers.Dense(4, name="b")(x)]))
+    there = keras.models.model_from_json(mine.to_json())
+    there.set_weights(mine.get_weights())
+    close(there.predict(X, verbose=0), mine.predict(X), rtol=1e-4, atol=1e-5)
+    assert [layer.name for layer in there.layers] == [layer.name for layer in mine.layers]
+
+
+# More of Keras's -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"]
+)
+def test_merging(name: str) -> None:
+    pair = [X, X[::-1].copy()]
+    close(getattr(ours.layers, name)()(pair), getattr(keras.layers, name)()(pair))
+
+
+def test_normalization() -> None:
+    results = []
+    for k in (ours, keras):
+        layer = k.layers.Normalization()
+        layer.adapt(3 * X + 1)
+        results.append(np.asarray(layer(X)))
+    close(*results, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["MaxNorm", "NonNeg", "UnitNorm", "MinMaxNorm"])
+def test_constraints(name: str) -> None:
+    close(getattr(ours.constraints, name)()(REAL), getattr(keras.constraints, name)()(REAL))
+
+
+@pytest.mark.parametrize("method", ["interpolation", "minoring", "majoring"])
+@pytest.mark.parametrize("curve", ["ROC", "PR"])
+@pytest.mark.parametrize("count", [3, 200])
+def test_area_from_thresholds(method: str, curve: str, count: int) -> None:
+    given = {"num_thresholds": count, "curve": curve, "summation_method": method}
+    mine, theirs = ours.metrics.AUC(**given), keras.metrics.AUC(**given)
+    weights = np.repeat(WEIGHTS[:, None], 3, axis=1)
+    close(mine(YES, PROBABILITIES), theirs(YES, PROBABILITIES), rtol=1e-4)
+    mine.reset_state(), theirs.reset_state()
+    close(
+        mine(YES, PROBABILITIES, sample_weight=weights),
+        theirs(YES, PROBABILITIES, sample_weight=weights),
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("name", ["Hinge", "SquaredHinge"])
+def test_soft_targets_of_hinges(name: str) -> None:
+    y = np.tanh(REAL)[::-1].copy()
+    close(getattr(ours.losses, name)()(y, REAL), getattr(keras.losses, name)()(y, REAL))
+
+
+@pytest.mark.parametrize("is_class", [False, True])
+def test_losses_of_ones_own(is_class: bool) -> None:
+    """A function gets targets of shape (n,) as (n, 1) in both; a class, in Keras, if they are."""
+    values = []
+    for k in (ours, keras):
+
+        def function(y: Any, p: Any, k: Any = k) -> Any:
+            assert y.shape == p.shape
+            return k.ops.mean(k.ops.abs(y - p) ** 3, axis=-1)
+
+        class Cubic(k.losses.Loss):  # type: ignore[name-defined, misc]
+            def call(self, y: Any, p: Any, function: Any = function) -> Any:
+                return function(y, p)
+
+        model = k.Sequential([k.Input((5,)), k.layers.Dense(1)])
+        model.set_weights([START[2][:5, :1], START[3][:1]])
+        model.compile("sgd", Cubic() if is_class else function)
+        y = LABELS[:, None] if is_class else LABELS
+        values.append(
+            model.fit(X, y, epochs=3, shuffle=False, verbose=0, batch_size=8).history["loss"]
+        )
+    close(*values, rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [7, 12])
+def test_steps_per_epoch(batch_size: int) -> None:
+    results = []
+    for k in (ours, keras):
+        model = network(k)
+        model.set_weights(START)
+        model.compile(k.optimizers.SGD(0.1), "categorical_crossentropy")
+        history = model.fit(
+            X,
+            ONE_HOT,
+            batch_size=batch_size,
+            epochs=3,
+            steps_per_epoch=1,
+            shuffle=False,
+            verbose=0,
+        )
+        results.append((history.history["loss"], model.get_weights()))
+    close(results[0][0], results[1][0], rtol=1e-4)
+    for a, b in zip(results[0][1], results[1][1], strict=True):
+        close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_a_metric_of_ones_own() -> None:
+    results = []
+    for k in (ours, keras):
+
+        class Hits(k.metrics.Metric):  # type: ignore[name-defined, misc]
+            def __init__(self, name: str = "hits", k: Any = k, **options: Any) -> None:
+                super().__init__(name=name, **options)
+                self.k = k
+                self.total = self.add_weight(name="total", initializer="zeros")
+                self.count = self.add_variable(shape=(), initializer="zeros", name="count")
+
+            def update_state(self, y: Any, p: Any, sample_weight: Any = None) -> None:
+                error = self.k.ops.abs(self.k.ops.cast(y, "float32") - p)
+                self.total.assign_add(self.k.ops.sum(error))
+                self.count.assign_add(float(y.shape[0]))
+
+            def result(self) -> Any:
+                return self.total / self.count
+
+        metric = Hits()
+        metric.update_state(ONE_HOT, PROBABILITIES)
+        first = float(metric.result())
+        metric.reset_state()
+        metric.update_state(ONE_HOT[:5], PROBABILITIES[:5])
+        results.append((first, float(metric.result())))
+    close(*results, rtol=1e-5)

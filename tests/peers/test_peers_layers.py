@@ -351,7 +351,7 @@ def test_ten_training_steps_with_normalization_and_penalties() -> None:
         nn.Linear(4, 6), nn.BatchNorm1d(6), nn.PReLU(6), Residual(), nn.Linear(6, 3)
     ).double()
     with torch.no_grad():
-        for parameter, mine in zip(theirs.parameters(), model.trainable(), strict=True):
+        for parameter, mine in zip(theirs.parameters(), model.trainable_parameters(), strict=True):
             value = torch.tensor(mine.numpy())
             parameter.copy_(value.T if value.ndim > 1 else value)
     optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1)
@@ -366,6 +366,6 @@ def test_ten_training_steps_with_normalization_and_penalties() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    for parameter, mine in zip(theirs.parameters(), model.trainable(), strict=True):
+    for parameter, mine in zip(theirs.parameters(), model.trainable_parameters(), strict=True):
         close(mine.numpy().T, parameter)
     close(model.layers[1].parameters()["moving_mean"], theirs[1].running_mean)

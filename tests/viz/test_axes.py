@@ -12,6 +12,7 @@ from chainrule.viz.axes import (
     Axis,
     count_axis,
     drawable,
+    exact_axis,
     linear_axis,
     log_axis,
     round_ticks,
@@ -83,6 +84,16 @@ def test_linear_labels() -> None:
     assert linear_axis([1e-9, 2e-9]).labels[0] == "1.0e−9"
 
 
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_exact_axis_is_the_range_with_round_ticks_inside(low: float, span: float) -> None:
+    axis = exact_axis(low, low + span)
+    assume(axis.high - axis.low > 1e-6 * max(abs(axis.low), abs(axis.high)))
+    assert (axis.place(low), axis.place(low + span)) == (0.0, 1.0)
+    assert len(axis.ticks) == len(axis.labels) >= 1
+    assert all(-1e-6 <= axis.place(tick) <= 1 + 1e-6 for tick in axis.ticks)
+    assert set(axis.ticks) <= set(linear_axis([low, low + span]).ticks)
+
+
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_count_axis_marks_whole_numbers_in_range(first: int, span: int) -> None:
     axis = count_axis(first, first + span)
@@ -124,6 +135,13 @@ def test_log_axis_gives_equal_ratios_equal_space() -> None:
     gaps = [b - a for a, b in itertools.pairwise(places)]
     assert gaps == pytest.approx([gaps[0]] * 4)
     assert axis.place(1.0) == pytest.approx(0.5)
+
+
+@given(POSITIVE)
+def test_a_log_axis_begins_at_a_label_below_the_least_value(values: list[float]) -> None:
+    axis = log_axis(values)
+    assert axis.ticks[0] == axis.low <= min(values) * (1 + 1e-8)
+    assert len(axis.ticks) >= 2
 
 
 def test_log_labels() -> None:

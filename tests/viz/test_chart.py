@@ -68,7 +68,7 @@ def test_a_chart_is_an_image_with_words() -> None:
     root = parse(svg)
     assert root.get("role") == "img"
     assert root.get("aria-label") == (
-        "Loss, epochs 1 to 3: train from 0.9 to 0.3, lowest 0.3; "
+        "Loss, epoch 1 to 3: train from 0.9 to 0.3, lowest 0.3; "
         "validation from 1 to 0.7, lowest 0.6; best marked"
     )
     assert {"loss", "train", "validation", "epoch", "best", "1", "2", "3"} <= set(texts(root))
@@ -185,6 +185,50 @@ def test_many_series_with_long_names_share_the_legend() -> None:
     root = parse(line_chart([1, 2], series, title="t", y_label="y"))
     assert sum(text.startswith("a series with") for text in texts(root)) == 7
     assert len({node.get("stroke-dasharray") for node in root.iter(f"{NS}polyline")}) == 2
+
+
+def test_groups_have_a_row_and_a_kind_of_line_each() -> None:
+    series = {name: [1.0, 2.0] for name in ("tanh", "relu", "gelu", "mish", "sine")}
+    groups = {"monotone": ["tanh", "relu"], "not monotone": ["gelu", "mish", "sine"]}
+    root = parse(line_chart([1, 2], series, title="t", y_label="loss", groups=groups))
+    drawn = {name: next(curve(root, name).iter(f"{NS}polyline")) for name in series}
+    dashes = {name: line.get("stroke-dasharray") for name, line in drawn.items()}
+    assert dashes == {"tanh": None, "relu": None, "gelu": "6 3", "mish": "6 3", "sine": "6 3"}
+    assert len({line.get("stroke") for line in drawn.values()}) == 5
+    rows = {}
+    for node in root.iter(f"{NS}text"):
+        rows[node.text] = (float(node.get("y", "")), float(node.get("x", "")))
+    for title, names in groups.items():
+        assert {rows[name][0] for name in names} == {rows[f"{title}:"][0]}
+        assert min(rows[name][1] for name in names) > rows[f"{title}:"][1]
+    assert rows["loss"][0] < rows["monotone:"][0] < rows["not monotone:"][0]
+
+
+@pytest.mark.parametrize("groups", [{"a": ["x"]}, {"a": ["x", "y"], "b": ["y"]}, {"a": ["xy"]}])
+def test_groups_that_do_not_name_each_series_once(groups: dict[str, list[str]]) -> None:
+    with pytest.raises(ArgumentError, match=r"groups: got .*; expected every series once: \['x', "):
+        line_chart([1, 2], {"x": [1.0, 2.0], "y": [1.0, 2.0]}, title="t", groups=groups)
+
+
+def test_names_that_do_not_fit_beside_the_label_stand_below_it() -> None:
+    def rows(names: list[str]) -> dict[str | None, str | None]:
+        series = {name: [1.0, 2.0] for name in names}
+        root = parse(line_chart([1, 2], series, title="t", y_label="training loss"))
+        return {node.text: node.get("y") for node in root.iter(f"{NS}text")}
+
+    few = rows(["tanh", "relu"])
+    assert few["tanh"] == few["relu"] == few["training loss"]
+    many = rows(["logistic", "tanh", "relu", "leaky_relu", "softplus"])
+    below = [many[name] for name in ("logistic", "tanh", "relu")]
+    assert len(set(below)) == 1
+    assert float(below[0] or 0) > float(many["training loss"] or 0)
+
+
+def test_another_quantity_along_the_axis_has_its_name_everywhere() -> None:
+    svg = line_chart([1, 2], {"s": [1.0, 2.0]}, title="t", x_label="layer")
+    root = parse(svg)
+    assert [node.text for node in root.iter(f"{NS}title")] == ["layer 1\ns 1", "layer 2\ns 2"]
+    assert "epoch" not in svg
 
 
 def test_hostile_names_are_text() -> None:

@@ -46,7 +46,7 @@ def test_curves_show_loss_and_metric(digits: Any) -> None:
     labels = [svg.get("aria-label") or "" for svg in root.iter("{http://www.w3.org/2000/svg}svg")]
     history, best = digits.run.history.history, digits.run.facts["best_epoch"]
     assert labels[0].startswith(
-        f"Loss, epochs 1 to 12: training from {number(history['loss'][0])} to "
+        f"Loss, epoch 1 to 12: training from {number(history['loss'][0])} to "
         f"{number(history['loss'][-1])}"
     )
     assert all(f"epoch {best} is kept marked" in label for label in labels)

@@ -13,9 +13,15 @@ from chainrule.core.errors import ArgumentError, DtypeError, nearest
 from chainrule.core.tensor import Tensor, TensorLike
 from chainrule.keras.arguments import missing
 from chainrule.keras.logits import remember
+from chainrule.keras.serialization import (
+    deserialize_keras_object,
+    is_serialized,
+    serialize_keras_object,
+)
 from chainrule.nn.activations import Activation as Description
 from chainrule.nn.activations import activation as find_activation
 from chainrule.ops import elementwise, functional
+from chainrule.ops import softmax as shares
 from chainrule.ops.elementwise import as_float
 
 _gelu, _gelu_tanh = functional.gelu, functional.gelu_tanh
@@ -56,7 +62,7 @@ def softmax(x: TensorLike, axis: int = -1) -> Tensor:
     [[0.5, 0.5]]
     """
     z = as_float(x)
-    p = functional.softmax(z, axis)
+    p = shares.softmax(z, axis)
     return remember("softmax", p, z) if axis in (-1, z.ndim - 1) else p
 
 
@@ -66,7 +72,7 @@ def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
     >>> log_softmax([0.0]).tolist()
     [0.0]
     """
-    return functional.log_softmax(x, axis)
+    return shares.log_softmax(x, axis)
 
 
 def relu(
@@ -166,6 +172,9 @@ def get(identifier: Any) -> Callable[..., Tensor]:
     """
     if identifier is None:
         return linear
+    if is_serialized(identifier):
+        found: Callable[..., Tensor] = deserialize_keras_object(identifier)
+        return found
     if isinstance(identifier, str):
         if identifier in ACTIVATIONS:
             return ACTIVATIONS[identifier]
@@ -198,10 +207,37 @@ def described(identifier: Any) -> Any:
         except ArgumentError:
             get(identifier)  # says it with Keras's names
             raise
+    if is_serialized(identifier):
+        identifier = get(identifier)
     if identifier is None or isinstance(identifier, Mapping | Description):
         return identifier
     function = get(identifier)
     return _DESCRIBED.get(function, function)
+
+
+def serialize(activation: Any) -> Any:
+    """Return an activation as JSON values: its name, if it is one of Keras's.
+
+    >>> serialize(relu), serialize(None)
+    ('relu', 'linear')
+    """
+    if activation is None:
+        return "linear"
+    if isinstance(activation, str):
+        activation = ACTIVATIONS.get(activation, activation)  # swish is silu
+    for name, known in ACTIVATIONS.items():
+        if activation is known:
+            return name
+    if isinstance(activation, Description):
+        return activation.spelled
+    return serialize_keras_object(activation)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return what ``serialize`` has described."""
+    if isinstance(config, str):
+        return get(config)
+    return deserialize_keras_object(config, custom_objects)
 
 
 __getattr__ = missing(__name__, globals())

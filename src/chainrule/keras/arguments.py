@@ -62,12 +62,13 @@ def renamed(
 
 def unknown_argument(function: str, name: str, known: Iterable[str]) -> UnknownArgumentError:
     """Return the error for an argument that a function does not have."""
-    names = list(known)
+    names = list(dict.fromkeys(known))
+    hint = nearest(name, names)
     return UnknownArgumentError(
         name,
         f"an argument that {function} does not have",
-        f"one of {', '.join(names)}",
-        nearest(name, names),
+        "one that it has" if hint else f"one of {', '.join(names)}",
+        hint and f"{hint} It has {', '.join(names)}.",
     )
 
 

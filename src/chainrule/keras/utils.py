@@ -14,8 +14,35 @@ import numpy as np
 from chainrule.core.errors import ArgumentError
 from chainrule.core.types import Array
 from chainrule.keras.arguments import missing
-from chainrule.keras.layers.base import clear_names
+from chainrule.keras.layers.weighted import clear_names
+from chainrule.keras.serialization import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
+from chainrule.keras.symbolic import KerasTensor
 from chainrule.ops import random
+
+__all__ = [
+    "CustomObjectScope",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_keras_tensor",
+    "normalize",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def to_categorical(
@@ -59,6 +86,19 @@ def to_categorical(
     return rows.astype(dtype)
 
 
+def normalize(x: Any, axis: int = -1, order: Any = 2) -> Array:
+    """Return vectors along an axis divided by their norms; those of norm 0 stay.
+
+    >>> normalize([[3.0, 4.0]]).tolist()
+    [[0.6, 0.8]]
+    """
+    array = np.asarray(x, np.float64) if np.asarray(x).dtype.kind != "f" else np.asarray(x)
+    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norms[norms == 0] = 1
+    result: Array = array / np.expand_dims(norms, axis)
+    return result
+
+
 def set_random_seed(seed: int) -> None:
     """Fix the random numbers of Python, NumPy and Chainrule.
 
@@ -67,6 +107,11 @@ def set_random_seed(seed: int) -> None:
     random.seed(seed)
     python_random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - what Keras's does, and what scripts rely on
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether this is a placeholder of the functional API."""
+    return isinstance(x, KerasTensor)
 
 
 def clear_session() -> None:

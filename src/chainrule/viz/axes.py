@@ -77,6 +77,19 @@ def linear_axis(values: Sequence[float], count: int = 5) -> Axis:
     return Axis(ticks[0], ticks[-1], ticks, _labels(ticks, exponent))
 
 
+def exact_axis(low: float, high: float, count: int = 5) -> Axis:
+    """Return an axis of just this range, with ticks at round numbers within.
+
+    >>> exact_axis(-6.0, 6.0).ticks
+    (-5.0, 0.0, 5.0)
+    """
+    wide = linear_axis([low, high], count)
+    slack = 1e-9 * (high - low)
+    inner = [i for i, tick in enumerate(wide.ticks) if low - slack <= tick <= high + slack]
+    ticks, labels = (wide.ticks[i] for i in inner), (wide.labels[i] for i in inner)
+    return Axis(low, high, tuple(ticks), tuple(labels))
+
+
 def count_axis(first: int, last: int, count: int = 6) -> Axis:
     """Return an axis of whole numbers, such as epochs, from the first to the last.
 
@@ -103,28 +116,29 @@ def round_ticks(low: float, high: float, step: float) -> tuple[float, ...]:
 def log_axis(values: Sequence[float]) -> Axis:
     """Return a logarithmic axis, with ticks at powers of ten, or at 1, 2, 5 times them.
 
+    It begins at a tick, so that the least value is not below the last label.
+
     Args:
         values: what it must hold; positive, finite, at least one.
 
     >>> log_axis([0.0013, 2.0]).labels
-    ('0.01', '0.1', '1')
+    ('0.001', '0.01', '0.1', '1')
     """
     low, high = math.log10(min(values)), math.log10(max(values))
-    if high - low < 0.6:  # room for a tick or two
-        low, high = (low + high) / 2 - 0.3, (low + high) / 2 + 0.3
-    margin = 0.03 * (high - low)
-    low, high = low - margin, high + margin
-    first, last = math.ceil(low), math.floor(high)
-    if last - first >= 2:
-        stride = math.ceil((last - first + 1) / 8)
-        marks = [(1, e) for e in range(first, last + 1, stride)]
+    first, last = math.floor(low), math.floor(high)
+    fine = [(m, e) for e in range(first - 1, last + 2) for m in (1, 2, 5)]
+    begin = [mark for mark in fine if math.log10(_power(*mark)) <= low + 1e-9][-1]
+    if last - first > 5:
+        marks = [(1, e) for e in range(first, last + 1, math.ceil((last - first + 1) / 8))]
+    elif last - math.ceil(low) >= 2:
+        marks = [begin, *[(1, e) for e in range(begin[1] + 1, last + 1)]]
     else:
-        marks = [(m, e) for e in range(first - 1, last + 1) for m in (1, 2, 5)]
-        marks = [(m, e) for m, e in marks if low <= math.log10(_power(m, e)) <= high]
+        high = max(high, math.log10(_power(*begin)) + 0.6)  # room for a tick or two
+        marks = [mark for mark in fine[fine.index(begin) :] if math.log10(_power(*mark)) <= high]
     ticks = tuple(_power(m, e) for m, e in marks)
     plain = all(-4 <= exponent < 6 for _, exponent in marks)
     labels = tuple(_plain_power(m, e) if plain else _short_power(m, e) for m, e in marks)
-    return Axis(10.0**low, 10.0**high, ticks, labels, log=True)
+    return Axis(ticks[0], 10.0**high, ticks, labels, log=True)
 
 
 def _step(span: float, count: int) -> tuple[int, int]:

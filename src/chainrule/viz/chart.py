@@ -19,7 +19,10 @@ _BUCKETS = 300
 #: Strips that show the values under the pointer.
 _MAX_STRIPS = 200
 _HEIGHT = 270.0
-_SWATCH = 18.0
+_SWATCH = 22.0
+_ENTRY_GAP = 16.0
+#: How the lines of the first group are dashed, of the second, and so on.
+_DASHES = (None, "6 3", "2 3")
 
 Values = Sequence[float | None]
 
@@ -33,6 +36,7 @@ def line_chart(
     mark: tuple[int, str] | None = None,
     may_be_log: bool = True,
     x_label: str = "epoch",
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Markup:
     """Draw curves over epochs.
 
@@ -48,34 +52,35 @@ def line_chart(
         mark: an epoch to mark with a vertical line, and its label.
         may_be_log: whether the vertical axis may be logarithmic.
         x_label: what the epochs are, if something else.
+        groups: titles, each with the names of the series under it: a line of the legend for each,
+            and a kind of line (solid, dashed, dotted); every series once.
 
     Returns:
         An ``<svg>`` element.
 
     Raises:
         ArgumentError: a series of another length than ``epochs``; epochs that do not ascend; a mark
-            at none of them.
+            at none of them; groups that do not name every series once.
 
     >>> svg = line_chart([1, 2, 3], {"train": [0.9, 0.4, 0.3]}, title="Loss", mark=(3, "best"))
     >>> svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     True
     """
     _check(epochs, series, mark)
+    if groups is not None:
+        _check_groups(series, groups)
     values = [v for given in series.values() for v in given if v is not None and drawable(v)]
     if not values:
         return empty_picture(title)
     log = may_be_log and wants_log(values)
     y = log_axis(values) if log else linear_axis(values)
     shown = [y_label] * bool(y_label) + ["log scale"] * log
-    legend, lines = _legend(list(series), ", ".join(shown))
+    curves = _curves(series, groups)
+    legend, lines = _legend(curves, ", ".join(shown), groups)
     top = LINE * (lines + (mark is not None)) + 8
     plot = Plot.fitted(count_axis(epochs[0], epochs[-1]), y, top, _HEIGHT - 2 * LINE - 6)
-    curves = [
-        _Curve(name, COLORS[i % len(COLORS)], "6 3" if i >= len(COLORS) else None, given)
-        for i, (name, given) in enumerate(series.items())
-    ]
     return picture(
-        _in_words(title, epochs, curves, mark),
+        _in_words(title, epochs, curves, mark, x_label),
         _HEIGHT,
         legend,
         plot.grid(),
@@ -83,7 +88,7 @@ def line_chart(
         None if mark is None else _mark(plot, *mark),
         *[_draw(plot, epochs, curve) for curve in curves],
         None if mark is None else _dots(plot, epochs, curves, mark[0]),
-        _strips(plot, epochs, curves),
+        _strips(plot, epochs, curves, x_label),
     )
 
 
@@ -111,8 +116,34 @@ def _check(
         raise ArgumentError("mark", f"epoch {mark[0]}", "one of the epochs")
 
 
+def _check_groups(series: Mapping[str, Values], groups: Mapping[str, Sequence[str]]) -> None:
+    named = [name for names in groups.values() for name in names]
+    if sorted(named) != sorted(series):
+        raise ArgumentError("groups", f"{named}", f"every series once: {list(series)}")
+
+
+def _curves(
+    series: Mapping[str, Values], groups: Mapping[str, Sequence[str]] | None
+) -> list[_Curve]:
+    """Return the curves: a color for each; dashes for a group, or when the colors are used up."""
+    group_of = {name: g for g, names in enumerate((groups or {}).values()) for name in names}
+    return [
+        _Curve(
+            name,
+            COLORS[i % len(COLORS)],
+            _DASHES[group_of.get(name, i // len(COLORS)) % len(_DASHES)],
+            given,
+        )
+        for i, (name, given) in enumerate(series.items())
+    ]
+
+
 def _in_words(
-    title: str, epochs: Sequence[int], curves: Sequence[_Curve], mark: tuple[int, str] | None
+    title: str,
+    epochs: Sequence[int],
+    curves: Sequence[_Curve],
+    mark: tuple[int, str] | None,
+    x_label: str,
 ) -> str:
     words = []
     for curve in curves:
@@ -122,32 +153,60 @@ def _in_words(
             words.append(f"{clip(curve.name, 40)} {ends}, lowest {number(min(finite))}")
     if mark:
         words.append(f"{mark[1]} marked")
-    return f"{title}, epochs {epochs[0]} to {epochs[-1]}: {'; '.join(words)}"
+    return f"{title}, {x_label} {epochs[0]} to {epochs[-1]}: {'; '.join(words)}"
 
 
-def _legend(names: Sequence[str], label: str) -> tuple[Markup, int]:
-    """Return the label and the names with their colors, and how many lines they take."""
-    parts = [text(0, TYPE, clip(label, 40))]
-    x, line = (text_width(clip(label, 40), TYPE) + 20 if label else 0.0), 0
-    for i, full in enumerate(names):
-        name = clip(full, 24)
-        width = _SWATCH + 6 + text_width(name, TYPE)
-        if x + width > WIDTH and x > 0:
-            x, line = 0.0, line + 1
-        y = TYPE + LINE * line
+def _legend(
+    curves: Sequence[_Curve], label: str, groups: Mapping[str, Sequence[str]] | None
+) -> tuple[Markup, int]:
+    """Return the label and the names with their lines, and how many rows they take.
+
+    The names follow the label where all fit beside it; else, and if there are groups, they begin
+    on a row of their own.
+    """
+    label = clip(label, 40)
+    parts = [text(0, TYPE, label)] if label else []
+    beside = text_width(label, TYPE) + 20 if label else 0.0
+    if groups is None and beside + sum(map(_entry_width, curves)) <= WIDTH + _ENTRY_GAP:
+        return join(*parts, *_entries(curves, beside, 0)[0]), 1
+    row = 1 if label else 0
+    if groups is None:
+        entries, row = _entries(curves, 0.0, row)
+        return join(*parts, *entries), row
+    named = {curve.name: curve for curve in curves}
+    headings = [clip(f"{title}:", 30) for title in groups]
+    start = max(text_width(heading, TYPE) for heading in headings) + 12
+    for heading, names in zip(headings, groups.values(), strict=True):
+        parts.append(text(0, TYPE + LINE * row, heading, fill_opacity=1))
+        entries, row = _entries([named[name] for name in names], start, row)
+        parts += entries
+    return join(*parts), row
+
+
+def _entry_width(curve: _Curve) -> float:
+    return _SWATCH + 6 + text_width(clip(curve.name, 24), TYPE) + _ENTRY_GAP
+
+
+def _entries(curves: Sequence[_Curve], start: float, row: int) -> tuple[list[Markup], int]:
+    """Return names with their lines from a place in a row on, and the row after the last."""
+    parts, x = [], start
+    for curve in curves:
+        if x + _entry_width(curve) > WIDTH + _ENTRY_GAP and x > start:
+            x, row = start, row + 1
+        y = TYPE + LINE * row
         swatch = element(
             "line",
             x1=x,
             y1=y - 4,
             x2=x + _SWATCH,
             y2=y - 4,
-            stroke=COLORS[i % len(COLORS)],
+            stroke=curve.color,
             stroke_width=2.5,
-            stroke_dasharray="6 3" if i >= len(COLORS) else None,
+            stroke_dasharray=curve.dashes,
         )
-        parts += [swatch, text(x + _SWATCH + 6, y, name)]
-        x += width + 16
-    return join(*parts), line + 1
+        parts += [swatch, text(x + _SWATCH + 6, y, clip(curve.name, 24))]
+        x += _entry_width(curve)
+    return parts, row + 1
 
 
 def _draw(plot: Plot, epochs: Sequence[int], curve: _Curve) -> Markup:
@@ -223,7 +282,7 @@ def _dots(plot: Plot, epochs: Sequence[int], curves: Sequence[_Curve], epoch: in
     )
 
 
-def _strips(plot: Plot, epochs: Sequence[int], curves: Sequence[_Curve]) -> Markup:
+def _strips(plot: Plot, epochs: Sequence[int], curves: Sequence[_Curve], x_label: str) -> Markup:
     """Return invisible strips that show the values of the nearest epoch under the pointer."""
     places = np.linspace(0, len(epochs) - 1, min(len(epochs), _MAX_STRIPS)).round().astype(int)
     middles = [plot.to_x(epochs[i]) for i in places]
@@ -232,7 +291,7 @@ def _strips(plot: Plot, epochs: Sequence[int], curves: Sequence[_Curve]) -> Mark
     strips = [
         element(
             "rect",
-            element("title", _tooltip(epochs, curves, int(i))),
+            element("title", _tooltip(epochs, curves, int(i), x_label)),
             x=left,
             y=plot.top,
             width=right - left,
@@ -243,6 +302,7 @@ def _strips(plot: Plot, epochs: Sequence[int], curves: Sequence[_Curve]) -> Mark
     return element("g", *strips, class_="strips", fill="transparent")
 
 
-def _tooltip(epochs: Sequence[int], curves: Sequence[_Curve], i: int) -> str:
+def _tooltip(epochs: Sequence[int], curves: Sequence[_Curve], i: int, x_label: str) -> str:
     values = [(clip(curve.name, 24), curve.values[i]) for curve in curves]
-    return "\n".join([f"epoch {epochs[i]}", *[f"{name} {number(value)}" for name, value in values]])
+    lines = [f"{name} {number(value)}" for name, value in values]
+    return "\n".join([f"{x_label} {epochs[i]}", *lines])

@@ -19,7 +19,7 @@ _MUTED = 0.72
 #: Colors by CSS variables that the page sets for light and for dark; these fit both.
 COLORS = tuple(
     f"var(--series-{i}, {color})"
-    for i, color in enumerate(("#3b7ddd", "#d9711c", "#2e9e6b", "#a163c9"), start=1)
+    for i, color in enumerate(("#3b7ddd", "#d9711c", "#2e9e6b", "#a163c9", "#cf4a72"), start=1)
 )
 
 

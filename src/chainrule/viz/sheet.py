@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from chainrule.viz.markup import Markup, element, join
-from chainrule.viz.plot import LINE, WIDTH, text
+if TYPE_CHECKING:
+    from chainrule.viz.markup import Markup
 
 _GAP = 28.0
+_STYLE = (
+    ".sheet{color:#1c2127;--paper:#fff}@media screen and (prefers-color-scheme:dark){"
+    ".sheet{color:#e5e8eb;--paper:#14171a;--series-1:#7aa9f2;--series-2:#f0964a;"
+    "--series-3:#58c795;--series-4:#c493ec;--series-5:#f088a8}}"
+)
 
 
 def sheet(charts: Sequence[tuple[str, Markup]], *, title: str, columns: int = 2) -> Markup:
-    """Put charts side by side, each under its caption, on a white ground.
+    """Put charts side by side, each under its caption, on a ground of their own.
+
+    The ground is white, or dark where the reader prefers that.
 
     Args:
         charts: captions and charts (``<svg>`` elements of this package).
@@ -26,6 +34,10 @@ def sheet(charts: Sequence[tuple[str, Markup]], *, title: str, columns: int = 2)
     >>> sheet([("falling", chart), ("again", chart)], title="Two").count("<svg")
     3
     """
+    # Here, since "import chainrule" imports this module, and needs nothing of it.
+    from chainrule.viz.markup import Markup, element, join
+    from chainrule.viz.plot import LINE, WIDTH, text
+
     columns = min(columns, len(charts))
     rows = [charts[i : i + columns] for i in range(0, len(charts), columns)]
     parts: list[Markup] = []
@@ -40,7 +52,8 @@ def sheet(charts: Sequence[tuple[str, Markup]], *, title: str, columns: int = 2)
     width = columns * (WIDTH + _GAP) + _GAP
     return element(
         "svg",
-        element("rect", width=width, height=y, fill="#fff"),
+        element("style", Markup(_STYLE)),
+        element("rect", width=width, height=y, fill="var(--paper, #fff)"),
         join(*parts),
         xmlns="http://www.w3.org/2000/svg",
         role="img",
@@ -48,7 +61,7 @@ def sheet(charts: Sequence[tuple[str, Markup]], *, title: str, columns: int = 2)
         viewBox=f"0 0 {width:g} {y:g}",
         width=width,
         height=y,
-        color="#222",
+        class_="sheet",
         font_family="system-ui, sans-serif",
         font_size=13,
     )

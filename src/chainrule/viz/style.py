@@ -6,12 +6,14 @@ STYLE = """
   color-scheme: light dark;
   --paper: #fcfcfb; --ink: #1c2127; --muted: #5c6670; --line: #e2e5e8; --panel: #f4f5f4;
   --series-1: #2f6fd0; --series-2: #c75f0a; --series-3: #1f8a5b; --series-4: #8a4fb8;
+  --series-5: #b8325f;
   --hit: 47 111 208; --miss: 214 102 16;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171a; --ink: #e5e8eb; --muted: #9ba5af; --line: #2b3137; --panel: #1b1f23;
     --series-1: #7aa9f2; --series-2: #f0964a; --series-3: #58c795; --series-4: #c493ec;
+    --series-5: #f088a8;
     --hit: 84 141 235; --miss: 222 118 40;
   }
 }

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from chainrule.core.errors import ArgumentError
 from chainrule.keras.arguments import missing
-from chainrule.keras.layers.base import Layer
+from chainrule.keras.layers.custom import Layer
 from chainrule.keras.layers.dense import (
     ELU,
     Activation,
@@ -23,76 +22,92 @@ from chainrule.keras.layers.dense import (
     Reshape,
     Softmax,
 )
+from chainrule.keras.layers.inputs import Input, InputLayer
+from chainrule.keras.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from chainrule.keras.layers.preprocessing import Identity, Lambda, Normalization, Rescaling
 from chainrule.keras.layers.regular import (
     ActivityRegularization,
-    Add,
+    AlphaDropout,
     BatchNormalization,
-    Concatenate,
     Dropout,
     Embedding,
     Flatten,
+    GaussianDropout,
     GaussianNoise,
     LayerNormalization,
     RMSNormalization,
 )
-from chainrule.nn.shapes import Input as InputLayer
+from chainrule.keras.serialization import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
     "ELU",
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AlphaDropout",
+    "Average",
     "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianDropout",
     "GaussianNoise",
+    "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Maximum",
     "MaxoutDense",
+    "Minimum",
+    "Multiply",
+    "Normalization",
     "PReLU",
     "RMSNormalization",
     "ReLU",
+    "Rescaling",
     "Reshape",
     "Softmax",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "deserialize",
+    "maximum",
+    "minimum",
+    "multiply",
+    "serialize",
+    "subtract",
 ]
 
 
-def Input(  # noqa: N802 - Keras's name
-    shape: int | Sequence[int] | None = None,
-    batch_size: int | None = None,
-    dtype: Any = None,
-    batch_shape: Sequence[int | None] | None = None,
-    name: str | None = None,
-) -> InputLayer:
-    """Return the shape of one sample, as the first of a ``Sequential``'s layers.
+def serialize(layer: Any) -> Any:
+    """Return a layer as JSON values: its class and its configuration."""
+    return serialize_keras_object(layer)
 
-    Args:
-        shape: of one sample.
-        batch_size: not needed: models take batches of any size.
-        dtype: not needed: models take numbers of any dtype.
-        batch_shape: shape with the batch, in place of ``shape``.
-        name: not needed.
 
-    Raises:
-        ArgumentError: no shape, or both.
-
-    >>> Input(shape=(4,)), Input(batch_shape=(None, 4))
-    (Input((4,)), Input((4,)))
-    """
-    if (shape is None) == (batch_shape is None):
-        raise ArgumentError(
-            "shape", "nothing" if shape is None else "batch_shape, too", "one shape"
-        )
-    if batch_shape is not None:
-        shape = [int(n or 0) for n in batch_shape[1:]]
-    assert shape is not None
-    return InputLayer(shape)
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Make a layer from what ``serialize`` returned."""
+    return deserialize_keras_object(config, custom_objects)
 
 
 __getattr__ = missing(__name__, globals())

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.core.errors import ArgumentError, ShapeError
 from chainrule.core.tensor import Tensor
-from chainrule.keras import activations, initializers, regularizers
+from chainrule.keras import activations
+from chainrule.keras.initializers import check as initializer
 from chainrule.keras.layers.base import Adapted, translated
 from chainrule.keras.logits import remember
+from chainrule.keras.regularizers import check as regularizer
 from chainrule.nn import layers as core
 from chainrule.nn import learned_activations as learned
 from chainrule.nn.activations import get as describe
 from chainrule.ops.shape import reshape
 
 
-@translated()
+@translated(lacks=("kernel_constraint", "bias_constraint"))
 class Dense(Adapted, core.Dense):
     """Fully connected layer: ``a = f(x W + b)``; also by Keras 1's names.
 
@@ -49,11 +52,11 @@ class Dense(Adapted, core.Dense):
             units,
             activations.described(activation),
             use_bias=bool(use_bias),
-            kernel_initializer=initializers.get(kernel_initializer, "kernel_initializer"),
-            bias_initializer=initializers.get(bias_initializer, "bias_initializer"),
-            kernel_regularizer=regularizers.get(kernel_regularizer, "kernel_regularizer"),
-            bias_regularizer=regularizers.get(bias_regularizer, "bias_regularizer"),
-            activity_regularizer=regularizers.get(activity_regularizer, "activity_regularizer"),
+            kernel_initializer=initializer(kernel_initializer, "kernel_initializer"),
+            bias_initializer=initializer(bias_initializer, "bias_initializer"),
+            kernel_regularizer=regularizer(kernel_regularizer, "kernel_regularizer"),
+            bias_regularizer=regularizer(bias_regularizer, "bias_regularizer"),
+            activity_regularizer=regularizer(activity_regularizer, "activity_regularizer"),
         )
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
@@ -123,8 +126,11 @@ class ReLU(Activation):
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
     ) -> None:
-        for name, value in (("negative_slope", negative_slope), ("threshold", threshold)):
-            if value is None or value < 0:
+        given_numbers = {"negative_slope": negative_slope, "threshold": threshold}
+        if max_value is not None:
+            given_numbers["max_value"] = max_value
+        for name, value in given_numbers.items():
+            if not isinstance(value, int | float) or value < 0:
                 raise ArgumentError(name, repr(value), "a number from 0")
         given = (max_value, negative_slope, threshold)
         self.max_value, self.negative_slope, self.threshold = given
@@ -135,8 +141,31 @@ class ReLU(Activation):
         elif max_value is None and not threshold:
             super().__init__(describe("leaky_relu", gamma=negative_slope))
         else:
-            super().__init__(lambda x: activations.relu(x, negative_slope, max_value, threshold))
-            self.activation_name = "relu"
+            super().__init__(_Rectifier(max_value, negative_slope, threshold))
+
+
+@dataclass(frozen=True)
+class _Rectifier:
+    """A rectifier with a limit or a threshold, which Chainrule's own activations lack."""
+
+    max_value: float | None
+    negative_slope: float
+    threshold: float
+    __name__ = "relu"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return activations.relu(x, self.negative_slope, self.max_value, self.threshold)
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Softmax over another axis than the last one."""
+
+    axis: int
+    __name__ = "softmax over an axis"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return activations.softmax(x, self.axis)
 
 
 @translated()
@@ -149,13 +178,10 @@ class Softmax(Activation):
 
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
-        if axis == -1:
-            super().__init__("softmax")
-        else:
-            super().__init__(lambda x: activations.softmax(x, axis))
+        super().__init__("softmax" if axis == -1 else _Shares(axis))
 
 
-@translated(init="alpha_initializer")
+@translated(lacks=("alpha_constraint",), init="alpha_initializer")
 class PReLU(Adapted, learned.PReLU):
     """Leaky ReLU with a learned slope for each unit; in Keras it starts at 0.
 
@@ -170,8 +196,8 @@ class PReLU(Adapted, learned.PReLU):
         shared_axes: int | Iterable[int] | None = None,
     ) -> None:
         super().__init__(
-            initializers.get(alpha_initializer, "alpha_initializer"),
-            regularizers.get(alpha_regularizer, "alpha_regularizer"),
+            initializer(alpha_initializer, "alpha_initializer"),
+            regularizer(alpha_regularizer, "alpha_regularizer"),
             shared_axes,
         )
 
@@ -199,11 +225,11 @@ class MaxoutDense(Adapted, learned.Maxout):
             units,
             pieces,
             use_bias=bool(use_bias),
-            kernel_initializer=initializers.get(kernel_initializer, "kernel_initializer"),
-            bias_initializer=initializers.get(bias_initializer, "bias_initializer"),
-            kernel_regularizer=regularizers.get(kernel_regularizer, "kernel_regularizer"),
-            bias_regularizer=regularizers.get(bias_regularizer, "bias_regularizer"),
-            activity_regularizer=regularizers.get(activity_regularizer, "activity_regularizer"),
+            kernel_initializer=initializer(kernel_initializer, "kernel_initializer"),
+            bias_initializer=initializer(bias_initializer, "bias_initializer"),
+            kernel_regularizer=regularizer(kernel_regularizer, "kernel_regularizer"),
+            bias_regularizer=regularizer(bias_regularizer, "bias_regularizer"),
+            activity_regularizer=regularizer(activity_regularizer, "activity_regularizer"),
         )
 
 

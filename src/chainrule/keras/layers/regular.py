@@ -1,16 +1,19 @@
-"""Layers beside the neurons: dropout, noise, normalization, embedding, flattening, merging."""
+"""Layers beside the neurons: dropout, noise, normalization, embedding, flattening."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.core.errors import ArgumentError, ShapeError
-from chainrule.core.tensor import Tensor, as_tensor
-from chainrule.keras import initializers, regularizers
-from chainrule.keras.layers.base import Adapted, refuse_placeholder, translated
+from chainrule.core.errors import ArgumentError
+from chainrule.core.tensor import Tensor
+from chainrule.keras.initializers import check as initializer
+from chainrule.keras.layers.base import Adapted, translated
+from chainrule.keras.regularizers import L1L2
+from chainrule.keras.regularizers import check as regularizer
 from chainrule.nn import embedding, noise, normalization, shapes
-from chainrule.ops import shape as shape_ops
+from chainrule.nn.arguments import number
+from chainrule.ops.elementwise import add, multiply, where
 
 
 @translated()
@@ -43,6 +46,61 @@ class GaussianNoise(Adapted, noise.GaussianNoise):
 
 
 @translated()
+class GaussianDropout(Adapted, noise.Noise):
+    """Multiply by normal noise of mean 1 in training: ``y = x e``, ``e ~ N(1, p / (1 - p))``.
+
+    >>> GaussianDropout(0.5)([[1.0, 2.0]]).tolist()
+    [[1.0, 2.0]]
+    """
+
+    def __init__(self, rate: float, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.rate = number("rate", rate, 0.0, 1.0, "a number in [0, 1)")
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        """Multiply by noise, in training."""
+        if not training or not self.rate:
+            return x
+        deviation = (self.rate / (1.0 - self.rate)) ** 0.5
+        return multiply(x, self.generator.normal(1.0, deviation, x.shape, x.dtype))
+
+
+@translated()
+class AlphaDropout(Adapted, noise.Noise):
+    """Dropout for SELU: what is dropped becomes -αλ; mean and variance stay.
+
+    ``y = a (x m - α λ (1 - m)) + b``, with ``a = ((1 - p)(1 + p α² λ²))^-½``, ``b = a p α λ``
+
+    >>> AlphaDropout(0.5)([[1.0, 2.0]]).tolist()
+    [[1.0, 2.0]]
+
+    Source: Klambauer and others, "Self-normalizing neural networks", NIPS 2017.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed)
+        self.rate = number("rate", rate, 0.0, 1.0, "a number in [0, 1)")
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        """Drop units, in training."""
+        if not training or not self.rate:
+            return x
+        sizes = self.noise_shape or x.shape
+        shape = tuple(n if m is None else m for m, n in zip(sizes, x.shape, strict=True))
+        keep = self.generator.uniform(shape=shape) >= self.rate
+        low = -1.6732632423543772 * 1.0507009873554805
+        a = ((1.0 - self.rate) * (1.0 + self.rate * low**2)) ** -0.5
+        kept: Tensor = where(keep, x, low)
+        return add(multiply(kept, a), -a * low * self.rate)
+
+
+@translated()
 class Flatten(Adapted, shapes.Flatten):
     """Make one row of each sample.
 
@@ -50,11 +108,17 @@ class Flatten(Adapted, shapes.Flatten):
     [[1.0, 2.0]]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, data_format: str | None = "channels_last") -> None:
+        if data_format not in (None, "channels_last"):
+            raise ArgumentError("data_format", repr(data_format), "'channels_last'")
         super().__init__()
 
 
-@translated(init="embeddings_initializer", W_regularizer="embeddings_regularizer")
+@translated(
+    lacks=("embeddings_constraint",),
+    init="embeddings_initializer",
+    W_regularizer="embeddings_regularizer",
+)
 class Embedding(Adapted, embedding.Embedding):
     """Rows of a table, by whole numbers from 0.
 
@@ -72,12 +136,16 @@ class Embedding(Adapted, embedding.Embedding):
         super().__init__(
             input_dim,
             output_dim,
-            initializers.get(embeddings_initializer, "embeddings_initializer"),
-            regularizers.get(embeddings_regularizer, "embeddings_regularizer"),
+            initializer(embeddings_initializer, "embeddings_initializer"),
+            regularizer(embeddings_regularizer, "embeddings_regularizer"),
         )
 
 
-@translated(beta_init="beta_initializer", gamma_init="gamma_initializer")
+@translated(
+    lacks=("beta_constraint", "gamma_constraint"),
+    beta_init="beta_initializer",
+    gamma_init="gamma_initializer",
+)
 class BatchNormalization(Adapted, normalization.BatchNorm):
     """Normalize each feature over the batch; frozen, by its moving statistics in training, too.
 
@@ -105,24 +173,18 @@ class BatchNormalization(Adapted, normalization.BatchNorm):
             epsilon=epsilon,
             center=center,
             scale=scale,
-            beta_initializer=initializers.get(beta_initializer, "beta_initializer"),
-            gamma_initializer=initializers.get(gamma_initializer, "gamma_initializer"),
-            moving_mean_initializer=initializers.get(
-                moving_mean_initializer, "moving_mean_initializer"
-            ),
-            moving_variance_initializer=initializers.get(
+            beta_initializer=initializer(beta_initializer, "beta_initializer"),
+            gamma_initializer=initializer(gamma_initializer, "gamma_initializer"),
+            moving_mean_initializer=initializer(moving_mean_initializer, "moving_mean_initializer"),
+            moving_variance_initializer=initializer(
                 moving_variance_initializer, "moving_variance_initializer"
             ),
-            beta_regularizer=regularizers.get(beta_regularizer, "beta_regularizer"),
-            gamma_regularizer=regularizers.get(gamma_regularizer, "gamma_regularizer"),
+            beta_regularizer=regularizer(beta_regularizer, "beta_regularizer"),
+            gamma_regularizer=regularizer(gamma_regularizer, "gamma_regularizer"),
         )
 
-    def forward(self, x: Tensor, training: bool = False) -> Tensor:
-        """Normalize."""
-        return super().forward(x, training and not self._is_frozen)
 
-
-@translated()
+@translated(lacks=("beta_constraint", "gamma_constraint"))
 class LayerNormalization(Adapted, normalization.LayerNorm):
     """Normalize each sample over its features.
 
@@ -146,10 +208,10 @@ class LayerNormalization(Adapted, normalization.LayerNorm):
             epsilon=epsilon,
             center=center,
             scale=scale,
-            beta_initializer=initializers.get(beta_initializer, "beta_initializer"),
-            gamma_initializer=initializers.get(gamma_initializer, "gamma_initializer"),
-            beta_regularizer=regularizers.get(beta_regularizer, "beta_regularizer"),
-            gamma_regularizer=regularizers.get(gamma_regularizer, "gamma_regularizer"),
+            beta_initializer=initializer(beta_initializer, "beta_initializer"),
+            gamma_initializer=initializer(gamma_initializer, "gamma_initializer"),
+            beta_regularizer=regularizer(beta_regularizer, "beta_regularizer"),
+            gamma_regularizer=regularizer(gamma_regularizer, "gamma_regularizer"),
         )
 
 
@@ -174,59 +236,13 @@ class ActivityRegularization(Adapted):
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.activity_regularizer = regularizers.L1L2(l1, l2)
+        self.l1, self.l2 = float(l1), float(l2)
+        self.activity_regularizer = L1L2(l1, l2)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values, and the name."""
+        return {**self.common_config(), "l1": self.l1, "l2": self.l2}
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
         """Return the input."""
         return x
-
-
-class Merge:
-    """A function of several tensors; in a model of layers one after the other it has no place."""
-
-    def __call__(self, inputs: Sequence[Any]) -> Tensor:
-        """Merge tensors.
-
-        Raises:
-            ArgumentError: the functional API's placeholders; fewer than two tensors.
-        """
-        refuse_placeholder(inputs)
-        if not isinstance(inputs, list | tuple) or len(inputs) < 2:
-            raise ArgumentError("inputs", "one thing", "a list of at least two tensors")
-        return self.merge([as_tensor(x) for x in inputs])
-
-    def merge(self, tensors: list[Tensor]) -> Tensor:
-        """Return the result."""
-        raise NotImplementedError
-
-
-class Concatenate(Merge):
-    """Join tensors along an axis.
-
-    >>> Concatenate()([[[1.0]], [[2.0]]]).tolist()
-    [[1.0, 2.0]]
-    """
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def merge(self, tensors: list[Tensor]) -> Tensor:
-        """Join them."""
-        return shape_ops.concatenate(tensors, axis=self.axis)
-
-
-class Add(Merge):
-    """Add tensors of one shape.
-
-    >>> Add()([[1.0], [2.0]]).tolist()
-    [3.0]
-    """
-
-    def merge(self, tensors: list[Tensor]) -> Tensor:
-        """Add them."""
-        total = tensors[0]
-        for x in tensors[1:]:
-            if x.shape != total.shape:
-                raise ShapeError("inputs", f"shapes {total.shape} and {x.shape}", "one shape")
-            total = total + x
-        return total

@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from chainrule import losses as core
 from chainrule.core.errors import ArgumentError, DtypeError, nearest
 from chainrule.keras.arguments import missing
-from chainrule.keras.losses.base import Bound, FunctionLoss, KnownLoss, Loss
+from chainrule.keras.losses.base import Bound as Bound
+from chainrule.keras.losses.base import FunctionLoss, KnownLoss, Loss
 from chainrule.keras.losses.classes import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -34,8 +36,8 @@ from chainrule.keras.losses.classes import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from chainrule.keras.losses.functions import CLASSES as CLASSES
 from chainrule.keras.losses.functions import (
-    CLASSES,
     KLD,
     MAE,
     MAPE,
@@ -68,23 +70,26 @@ from chainrule.keras.losses.functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from chainrule.keras.serialization import (
+    custom_object_scope,
+    deserialize_keras_object,
+    get_registered_object,
+    is_serialized,
+    serialize_keras_object,
+)
 
 __all__ = [
-    "CLASSES",
     "KLD",
     "MAE",
     "MAPE",
     "MSE",
     "MSLE",
-    "NAMES",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
-    "Bound",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
     "CategoricalHinge",
     "CosineSimilarity",
-    "FunctionLoss",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -105,6 +110,7 @@ __all__ = [
     "categorical_hinge",
     "cosine_proximity",
     "cosine_similarity",
+    "deserialize",
     "get",
     "hinge",
     "huber",
@@ -121,8 +127,8 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "mse",
     "msle",
-    "of_core",
     "poisson",
+    "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
 ]
@@ -152,6 +158,8 @@ def get(identifier: Any) -> Loss | None:  # noqa: PLR0911
         return identifier
     if isinstance(identifier, Bound):
         return identifier.loss
+    if is_serialized(identifier):
+        return get(deserialize_keras_object(identifier))
     if isinstance(identifier, core.Loss):
         return of_core(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
@@ -159,6 +167,8 @@ def get(identifier: Any) -> Loss | None:  # noqa: PLR0911
     if isinstance(identifier, str):
         if identifier in NAMES:
             return NAMES[identifier]()
+        if get_registered_object(identifier) is not None:
+            return get(get_registered_object(identifier))
         raise ArgumentError(
             "loss",
             repr(identifier),
@@ -181,6 +191,7 @@ class OfCore(KnownLoss):
 
     def __init__(self, loss: core.Loss) -> None:
         super().__init__(loss.name)
+        self.given = loss
         self.core = loss
         if isinstance(loss, core.CrossEntropy | core.BinaryCrossEntropy) and not loss.from_logits:
             self.kind = "softmax" if isinstance(loss, core.CrossEntropy) else "sigmoid"
@@ -188,10 +199,37 @@ class OfCore(KnownLoss):
             self.from_logits_core = type(loss)(**settings)
             self._is_probability = True
 
+    def get_config(self) -> dict[str, Any]:
+        """Return what Chainrule's files hold.
+
+        Raises:
+            ArgumentError: a loss that is code.
+        """
+        described = core.loss_to_config(self.given)
+        if described is None:
+            raise ArgumentError("loss", f"{self.given!r}, which is code", "one of Keras's losses")
+        return {"loss": described}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> OfCore:
+        """Make a loss from what ``get_config`` returned."""
+        return cls(core.loss_from_config(config["loss"]))
+
 
 def of_core(loss: core.Loss) -> Loss:
     """Return one of Chainrule's own losses as Keras's."""
     return OfCore(loss)
+
+
+def serialize(loss: Any) -> Any:
+    """Return a loss as JSON values: the name of a function, or a class and its configuration."""
+    return serialize_keras_object(loss.function if isinstance(loss, FunctionLoss) else loss)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return what ``serialize`` has described."""
+    with custom_object_scope(custom_objects):
+        return get(config)
 
 
 __getattr__ = missing(__name__, globals())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import numpy as np
 
 from chainrule import losses as core
 from chainrule.core.errors import ArgumentError, ShapeError, nearest
 from chainrule.core.tensor import Tensor, as_tensor
-from chainrule.core.types import Array, ArrayType
+from chainrule.core.types import Array, ArrayType, Shape
+from chainrule.keras.arguments import unknown_argument
 from chainrule.keras.logits import logits_of
-from chainrule.ops.elementwise import as_float
+from chainrule.keras.serialization import is_own, serialize_keras_object, without_unknown
+from chainrule.ops.elementwise import as_float, cast
 from chainrule.ops.reduce import mean
 from chainrule.ops.reduce import sum as sum_
 from chainrule.ops.shape import reshape
@@ -58,6 +62,10 @@ class Loss:
         self.name = name or type(self).__name__.lower()
         self.reduction = reduction
 
+    def fitted(self, y: Tensor, prediction: Tensor) -> Tensor:
+        """Return targets in the prediction's rank and dtype, so that they cannot broadcast."""
+        return cast(reshape(y, fitted_shape(y.shape, prediction.shape)), prediction.dtype)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each sample; to be written by a subclass."""
         raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred)")
@@ -70,7 +78,8 @@ class Loss:
             y_pred: predictions.
             sample_weight: w, one a sample.
         """
-        losses = as_tensor(self.call(as_tensor(y_true), as_float(y_pred)))
+        p = as_float(y_pred)
+        losses = as_tensor(self.call(self.fitted(as_tensor(y_true), p), p))
         if sample_weight is not None:
             w = as_tensor(np.asarray(sample_weight, losses.dtype))
             if w.ndim and w.shape[0] != losses.shape[0]:
@@ -87,9 +96,38 @@ class Loss:
         """Return the name and the reduction."""
         return {"name": self.name, "reduction": self.reduction}
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a loss from what ``get_config`` returned."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
 
 class KnownLoss(Loss):
     """A loss that Chainrule has, from probabilities or from logits."""
+
+    _arguments: Mapping[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if is_own(cls) and "__init__" in vars(cls):
+            record_arguments(cls)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        given = {n: v for n, v in self._arguments.items() if n != "dtype"}
+        return {**given, **super().get_config()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a loss from what ``get_config`` returned; Keras's own files are understood, too."""
+        return cls(**without_unknown(config, {"axis": -1, "ignore_class": None}))
+
+    def fitted(self, y: Tensor, prediction: Tensor) -> Tensor:
+        """Return the targets as they are: ``call`` brings them into form."""
+        return y
 
     #: ``"softmax"`` or ``"sigmoid"``, where logits can take the place of probabilities.
     kind = ""
@@ -170,7 +208,10 @@ class Bound(core.Loss):
         """Return targets that fit the network's output."""
         if self.loss.core is not None:
             return self.loss.core.check(y, prediction)
-        return core.CustomLoss(self.loss.call).check(y, prediction)
+        targets = core.CustomLoss(self.loss.call).check(y, prediction)
+        # As in Keras, functions get floats: of labels, too.
+        shape = fitted_shape(targets.shape, (len(targets), *prediction.shape[1:]))
+        return targets.reshape(shape).astype(prediction.dtype)
 
     def check_last_layer(self, last: Any, y: Array) -> None:
         """Refuse a last layer that surely makes another thing than the loss expects."""
@@ -218,3 +259,44 @@ class FunctionLoss(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return what the function returns."""
         return self.function(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the name of the function."""
+        return {"function": serialize_keras_object(self.function)}
+
+
+def fitted_shape(y: Shape, prediction: Shape) -> Shape:
+    """Return the shape that targets take beside a prediction: with or without a last axis of 1.
+
+    >>> fitted_shape((5,), (5, 1)), fitted_shape((5, 1), (5,)), fitted_shape((5,), (5, 3))
+    ((5, 1), (5,), (5,))
+    """
+    if len(y) + 1 == len(prediction) and prediction[-1] == 1:
+        return (*y, 1)
+    if len(y) == len(prediction) + 1 and y[-1] == 1:
+        return y[:-1]
+    return y
+
+
+def record_arguments(kind: Any) -> None:
+    """Let a class keep what its constructor was given, defaults among them."""
+    init: Any = kind.__init__
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807
+        try:
+            bound = signature.bind(self, *args, **given)
+        except TypeError:
+            known = list(signature.parameters)[1:]
+            wrong = next((name for name in given if name not in known), None)
+            if wrong is None:
+                raise
+            raise unknown_argument(kind.__name__, wrong, known) from None
+        bound.apply_defaults()
+        if "_arguments" not in vars(self):
+            arguments = dict(list(bound.arguments.items())[1:])
+            vars(self)["_arguments"] = arguments | arguments.pop("options", {})
+        init(self, *args, **given)
+
+    kind.__init__ = __init__

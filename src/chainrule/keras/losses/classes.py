@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from chainrule import losses as core
+from chainrule.core.types import Array, ArrayType
 from chainrule.keras.losses.base import KnownLoss
+from chainrule.losses.targets import like_output
 
 
 class CategoricalCrossentropy(KnownLoss):
@@ -201,6 +205,29 @@ class CosineSimilarity(KnownLoss):
         self._adopt(core.CosineSimilarity)
 
 
+def _signs(y: Any, prediction: ArrayType) -> Array:
+    """Return targets as Keras takes them: 0 and 1 become -1 and 1, others stay, soft ones too."""
+    targets = like_output(y, prediction, labels_fit="categorical_hinge")
+    is_binary = np.isin(targets, (0, 1)).all()
+    return 2 * targets - 1 if is_binary else targets
+
+
+class _Hinge(core.Hinge):
+    """A hinge that takes soft targets, too."""
+
+    def check(self, y: Any, prediction: ArrayType) -> Array:
+        """Return targets in the shape of the predictions."""
+        return _signs(y, prediction)
+
+
+class _SquaredHinge(core.SquaredHinge):
+    """A squared hinge that takes soft targets, too."""
+
+    def check(self, y: Any, prediction: ArrayType) -> Array:
+        """Return targets in the shape of the predictions."""
+        return _signs(y, prediction)
+
+
 class Hinge(KnownLoss):
     """Hinge: ``L = mean max(1 - y ŷ, 0)``."""
 
@@ -211,7 +238,7 @@ class Hinge(KnownLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction)
-        self._adopt(core.Hinge)
+        self._adopt(_Hinge)
 
 
 class SquaredHinge(KnownLoss):
@@ -224,7 +251,7 @@ class SquaredHinge(KnownLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction)
-        self._adopt(core.SquaredHinge)
+        self._adopt(_SquaredHinge)
 
 
 class CategoricalHinge(KnownLoss):

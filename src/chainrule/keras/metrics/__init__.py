@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -62,10 +62,17 @@ from chainrule.keras.metrics.functions import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from chainrule.keras.serialization import (
+    custom_object_scope,
+    deserialize_keras_object,
+    get_registered_object,
+    is_serialized,
+    serialize_keras_object,
+)
+from chainrule.ops.elementwise import as_float
 
 __all__ = [
     "AUC",
-    "NAMES",
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
@@ -87,12 +94,10 @@ __all__ = [
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
-    "OfLoss",
     "Poisson",
     "Precision",
     "R2Score",
     "Recall",
-    "Resolved",
     "RootMeanSquaredError",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
@@ -107,8 +112,8 @@ __all__ = [
     "categorical_accuracy",
     "categorical_crossentropy",
     "categorical_hinge",
-    "core_of",
     "cosine_similarity",
+    "deserialize",
     "get",
     "hinge",
     "huber",
@@ -119,6 +124,7 @@ __all__ = [
     "mean_squared_error",
     "mean_squared_logarithmic_error",
     "poisson",
+    "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
@@ -136,17 +142,22 @@ class OfLoss(Averaged):
         core_name: name of Chainrule's own metric that does the same.
     """
 
-    def __init__(self, loss: losses.Loss, name: str, core_name: str = "") -> None:
+    def __init__(
+        self, loss: losses.Loss, name: str, core_name: str = "", dtype: Any = None
+    ) -> None:
         self._loss, self.core_name = loss, core_name  # type: ignore[misc]
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
-        p = np.asarray(y_pred)
-        values = as_tensor(
-            self._loss.call(np.asarray(y_true), p if p.dtype.kind == "f" else p * 1.0)
-        )
-        self.take(values.numpy(), sample_weight)
+        p = as_float(np.asarray(y_pred))
+        y = self._loss.fitted(as_tensor(np.asarray(y_true)), p)
+        self.take(as_tensor(self._loss.call(y, p)).numpy(), sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        given = vars(self).get("_of_class", {})
+        return {"name": self.name, "dtype": self.dtype, **given}
 
 
 def _of_loss(kind: str, loss: str, core_name: str = "", name: str = "") -> type[OfLoss]:
@@ -163,7 +174,10 @@ def _of_loss(kind: str, loss: str, core_name: str = "", name: str = "") -> type[
         if args and (isinstance(args[0], str) or args[0] is None):
             name, args = args[0], args[2:]
         options |= dict(zip(settings, args, strict=False))
-        OfLoss.__init__(self, make(**options), name or usual, core_name)
+        vars(self)["_of_class"] = {
+            n: options.get(n, inspect.signature(make).parameters[n].default) for n in settings
+        }
+        OfLoss.__init__(self, make(**options), name or usual, core_name, dtype)
 
     found = type(kind, (OfLoss,), {"__init__": __init__, "__module__": __name__})
     found.__doc__ = f"The mean of ``keras.losses.{loss}``; its arguments, and a name."
@@ -194,7 +208,7 @@ class CosineSimilarity(OfLoss):
     """
 
     def __init__(self, name: str = "cosine_similarity", dtype: Any = None) -> None:
-        super().__init__(losses.CosineSimilarity(), name)
+        super().__init__(losses.CosineSimilarity(), name, dtype=dtype)
 
     def result(self) -> float:
         """Return the mean."""
@@ -209,7 +223,7 @@ class RootMeanSquaredError(OfLoss):
     """
 
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.MeanSquaredError(), name, "rmse")
+        super().__init__(losses.MeanSquaredError(), name, "rmse", dtype)
 
     def result(self) -> float:
         """Return the root."""
@@ -225,8 +239,18 @@ class R2Score(Metric):
 
     core_name = "r2"
 
-    def __init__(self, name: str = "r2_score", dtype: Any = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        class_aggregation: str = "uniform_average",
+        num_regressors: int = 0,
+        name: str = "r2_score",
+        dtype: Any = None,
+    ) -> None:
+        if class_aggregation != "uniform_average":
+            raise ArgumentError("class_aggregation", repr(class_aggregation), "'uniform_average'")
+        if num_regressors:
+            raise ArgumentError("num_regressors", repr(num_regressors), "0: Chainrule lacks this")
+        super().__init__(name, dtype)
 
     def reset_state(self) -> None:
         """Forget all samples."""
@@ -296,7 +320,7 @@ NAMES: dict[str, Callable[[], Metric]] = {
 }
 
 
-def get(identifier: Any) -> core.Metric:
+def get(identifier: Any) -> core.Metric:  # noqa: PLR0911
     """Return a metric by its name, which is its name in logs too, or the one that was given.
 
     Args:
@@ -312,9 +336,13 @@ def get(identifier: Any) -> core.Metric:
     """
     if isinstance(identifier, core.Metric):
         return identifier
+    if is_serialized(identifier):
+        return get(deserialize_keras_object(identifier))
     if isinstance(identifier, type) and issubclass(identifier, core.Metric):
         return identifier()
     if isinstance(identifier, str):
+        if identifier not in NAMES and get_registered_object(identifier) is not None:
+            return get(get_registered_object(identifier))
         if identifier not in NAMES:
             raise ArgumentError(
                 "metrics",
@@ -339,6 +367,26 @@ def core_of(metric: core.Metric) -> core.Metric:
         return metric
     made: Any = core.METRICS[name]
     return made(name=metric.name)  # type: ignore[no-any-return]
+
+
+def serialize(metric: Any) -> Any:
+    """Return a metric as JSON values: its name, if that is enough, or class and configuration."""
+    if isinstance(metric, Resolved):
+        return metric.name
+    if not isinstance(metric, Metric):
+        described = core.metric_to_config(metric.fresh)
+        if described is None:
+            raise ArgumentError("metrics", f"{metric!r}, which is code", "Keras's metrics")
+        return {"chainrule": described}
+    return serialize_keras_object(metric)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return what ``serialize`` has described."""
+    if isinstance(config, Mapping) and "chainrule" in config:
+        return core.metric_from_config(config["chainrule"])()
+    with custom_object_scope(custom_objects):
+        return get(config)
 
 
 __getattr__ = missing(__name__, globals())

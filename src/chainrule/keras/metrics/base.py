@@ -2,54 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from chainrule import metrics as core
-from chainrule.core.errors import ShapeError
+from chainrule.core.errors import DtypeError, ShapeError
+from chainrule.core.tensor import Operand
 from chainrule.core.types import Array
+from chainrule.keras import initializers
 from chainrule.keras.arguments import snake
+from chainrule.keras.layers.base import dtype_name
+from chainrule.keras.losses.base import fitted_shape, record_arguments
+from chainrule.keras.serialization import (
+    deserialize_keras_object,
+    is_own,
+    serialize_keras_object,
+    without_unknown,
+)
+from chainrule.keras.variables import Variable
 from chainrule.metrics.base import ExactSum
 
 
-class Metric(core.Metric):
-    """A metric with Keras's methods; write ``update_state``, ``result`` and ``reset_state``.
+class _Begun(type):
+    """Calls ``reset_state`` once the constructor is through, so that a metric begins empty."""
 
-    A model that is compiled with a metric resets it at the beginning of each pass over the data;
-    the same object holds the latest result.
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        made = super().__call__(*args, **options)
+        if cls.reset_state is not Metric.reset_state:  # type: ignore[attr-defined]
+            made.reset_state()
+        return made
+
+
+class Metric(core.Metric, metaclass=_Begun):
+    """A metric with Keras's methods; write ``update_state`` and ``result``.
+
+    What it gathers is kept in variables, made by ``add_weight`` in the constructor and set to zero
+    by ``reset_state``; a metric that keeps other things writes ``reset_state``, too. A model that
+    is compiled with a metric resets it at the beginning of each pass over the data; the same
+    object holds the latest result.
 
     Args:
         name: name in logs.
         dtype: not needed: metrics compute in float64.
 
-    >>> class Largest(Metric):
-    ...     def reset_state(self):
-    ...         self.value = 0.0
+    >>> class Total(Metric):
+    ...     def __init__(self, name="total", **options):
+    ...         super().__init__(name=name, **options)
+    ...         self.sum = self.add_weight(name="sum", initializer="zeros")
     ...
     ...     def update_state(self, y_true, y_pred, sample_weight=None):
-    ...         self.value = max(self.value, float(np.max(y_pred)))
+    ...         self.sum.assign_add(np.sum(y_pred))
     ...
     ...     def result(self):
-    ...         return self.value
-    >>> Largest()([0.0], [2.0])
-    2.0
+    ...         return self.sum
+    >>> Total()([0.0], [2.0, 1.0])
+    3.0
     """
 
     #: Name of Chainrule's own metric that does the same in a saved model.
     core_name: ClassVar[str] = ""
+    _arguments: Mapping[str, Any]
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise DtypeError("name", f"a {type(name).__name__}", "text")
         self.name = name or snake(type(self).__name__)
-        self.reset_state()
+        self._dtype = dtype_name(dtype) or "float32"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if is_own(cls) and "__init__" in vars(cls):
+            record_arguments(cls)
+        result: Any = vars(cls).get("result")
+        if result is not None:
+
+            @functools.wraps(result)
+            def in_numpy(self: Any) -> Any:
+                return _plain(result(self))
+
+            cls.result = in_numpy  # type: ignore[method-assign]
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that was given."""
+        return str(self._dtype)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What ``add_weight`` has made."""
+        made: list[Variable] = vars(self).setdefault("_variables", [])
+        return made
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Return a new variable, which ``reset_state`` sets to zero; in float64 by default."""
+        if isinstance(shape, str):  # Keras 2 had the name first
+            shape, name = (), shape
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        found = initializers.get("zeros" if initializer is None else initializer)
+        kind = "float64" if dtype is None else dtype_name(dtype)
+        made = Variable(found, sizes, kind, trainable=False, name=name)
+        self.variables.append(made)
+        return made
+
+    def add_variable(
+        self,
+        shape: Sequence[int] | int = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:
+        """Return a new variable; see ``add_weight``."""
+        return self.add_weight(shape, initializer, dtype, name)
 
     def update_state(self, *args: Any, **options: Any) -> None:
         """Take in a batch: y_true, y_pred, and sample_weight if there is one."""
         raise NotImplementedError(f"{type(self).__name__} has no update_state()")
 
     def reset_state(self) -> None:
-        """Forget all that was taken in; to be written by a subclass that keeps something."""
+        """Set the variables to zero."""
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape))
 
     def reset_states(self) -> None:
         """Forget all, by Keras 2's name."""
@@ -73,11 +155,30 @@ class Metric(core.Metric):
         return self
 
     def get_config(self) -> dict[str, Any]:
-        """Return the name."""
-        return {"name": self.name}
+        """Return the arguments of the constructor."""
+        given = vars(self).get("_arguments", {})
+        described = {n: _listed(v) for n, v in given.items() if n not in ("name", "dtype")}
+        return {"name": self.name, "dtype": self.dtype, **described}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a metric from what ``get_config`` returned, Keras's own too."""
+        return cls(**without_unknown(config, {"axis": -1, "ignore_class": None}))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _plain(result: Any) -> Any:
+    """Return a result as Chainrule's logs hold it: a number, or an array."""
+    if isinstance(result, Operand):
+        array = np.asarray(result)
+        return array if array.ndim else float(array)
+    return result
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 class Averaged(Metric):
@@ -149,13 +250,30 @@ class MeanMetricWrapper(Averaged):
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any
     ) -> None:
-        self._function, self._arguments = fn, arguments
-        super().__init__(name or getattr(fn, "__name__", None))
+        self._function, self._function_arguments = fn, arguments
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
-        values = self._function(y_true, y_pred, **self._arguments)
+        p, y = np.asarray(y_pred), np.asarray(y_true)
+        values = self._function(
+            y.reshape(fitted_shape(y.shape, p.shape)), p, **self._function_arguments
+        )
         self.take(values, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the function and its arguments, as JSON values."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "fn": serialize_keras_object(self._function),
+            **self._function_arguments,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a metric from what ``get_config`` returned."""
+        return cls(**{**config, "fn": deserialize_keras_object(config["fn"])})
 
 
 def weights_of(sample_weight: Any, values: Array) -> Array:

@@ -11,7 +11,9 @@ from chainrule.core.errors import ArgumentError
 from chainrule.core.types import Array
 from chainrule.keras.metrics import functions
 from chainrule.keras.metrics.base import Averaged, Metric, weights_of
+from chainrule.metrics.base import one_of
 from chainrule.metrics.ranking import roc_auc
+from chainrule.ops.elementwise import sigmoid
 
 
 class BinaryAccuracy(Averaged):
@@ -25,7 +27,7 @@ class BinaryAccuracy(Averaged):
         self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5
     ) -> None:
         self.threshold = threshold
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
@@ -40,7 +42,7 @@ class CategoricalAccuracy(Averaged):
     """
 
     def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
@@ -56,7 +58,7 @@ class SparseCategoricalAccuracy(CategoricalAccuracy):
     """
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
 
 
 class TopKCategoricalAccuracy(Averaged):
@@ -70,7 +72,7 @@ class TopKCategoricalAccuracy(Averaged):
         self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
     ) -> None:
         self.k = k
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
@@ -89,7 +91,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     def __init__(
         self, k: int = 5, name: str | None = "sparse_top_k_categorical_accuracy", dtype: Any = None
     ) -> None:
-        super().__init__(k, name)
+        super().__init__(k, name, dtype)
 
 
 class Resolved(Averaged):
@@ -120,7 +122,7 @@ class Accuracy(Averaged):
     """
 
     def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
@@ -132,18 +134,13 @@ class Accuracy(Averaged):
 class _Counts(Metric):
     """Counts of true and false answers, of all outputs together."""
 
-    def __init__(
-        self, thresholds: Any = None, name: str | None = None, dtype: Any = None, **limits: Any
-    ) -> None:
-        for argument, value in limits.items():
-            if value is not None:
-                raise ArgumentError(argument, repr(value), "None: Chainrule lacks this")
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         given = 0.5 if thresholds is None else thresholds
         self.is_array = isinstance(given, Sequence | np.ndarray)
         self.thresholds = np.atleast_1d(np.asarray(given, np.float64))
         if ((self.thresholds < 0) | (self.thresholds > 1)).any():
             raise ArgumentError("thresholds", repr(thresholds), "numbers from 0 to 1")
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def reset_state(self) -> None:
         """Forget all answers."""
@@ -187,7 +184,8 @@ class Precision(_Counts):
         name: str | None = "precision",
         dtype: Any = None,
     ) -> None:
-        super().__init__(thresholds, name, top_k=top_k, class_id=class_id)
+        _refuse_limits(top_k=top_k, class_id=class_id)
+        super().__init__(thresholds, name, dtype)
 
     def result(self) -> Any:
         """Return the precision; 0 where nothing was answered yes."""
@@ -209,7 +207,8 @@ class Recall(_Counts):
         name: str | None = "recall",
         dtype: Any = None,
     ) -> None:
-        super().__init__(thresholds, name, top_k=top_k, class_id=class_id)
+        _refuse_limits(top_k=top_k, class_id=class_id)
+        super().__init__(thresholds, name, dtype)
 
     def result(self) -> Any:
         """Return the recall; 0 where there were none."""
@@ -288,7 +287,7 @@ class FBetaScore(Metric):
             raise ArgumentError("average", repr(average), "None, 'micro', 'macro' or 'weighted'")
         self.average, self.beta, self.threshold = average, float(beta), threshold
         self.is_array = average is None
-        super().__init__(name)
+        super().__init__(name, dtype)
 
     def reset_state(self) -> None:
         """Forget all answers."""
@@ -336,36 +335,62 @@ class F1Score(FBetaScore):
         name: str | None = "f1_score",
         dtype: Any = None,
     ) -> None:
-        super().__init__(average, 1.0, threshold, name)
+        super().__init__(average, 1.0, threshold, name, dtype)
 
 
 class AUC(Metric):
-    """Area under the ROC curve of all outputs together; exact, where Keras takes 200 thresholds.
+    """Area under a curve of all outputs together, from thresholds as in Keras, or exact.
 
     Args:
-        num_thresholds: not needed: all of them are taken.
-        curve: ``"ROC"``; Chainrule lacks ``"PR"``.
+        num_thresholds: how many thresholds from 0 to 1, as in Keras; ``None``, the default, takes
+            all of them: the area is exact then (Keras takes 200).
+        curve: ``"ROC"``, or ``"PR"``, precision over recall.
+        summation_method: ``"interpolation"``, or ``"minoring"`` and ``"majoring"``: from below and
+            from above. Only with thresholds.
         name: name in logs.
-        from_logits: not needed: only the order counts.
+        thresholds: the thresholds between 0 and 1, in place of their number.
+        multi_label: only ``False``: all outputs count together.
+        num_labels: only ``None``.
+        label_weights: only ``None``.
+        from_logits: whether the outputs are logits.
 
     >>> AUC()([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9])
     0.75
     """
 
+    is_quick = False
+
     def __init__(
         self,
-        num_thresholds: int = 200,
+        num_thresholds: int | None = None,
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = "auc",
         dtype: Any = None,
+        thresholds: Sequence[float] | None = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
         from_logits: bool = False,
     ) -> None:
-        if curve != "ROC":
-            raise ArgumentError("curve", repr(curve), "'ROC': Chainrule lacks others")
-        super().__init__(name)
-
-    is_quick = False
+        super().__init__(name, dtype)
+        one_of("curve", curve, ("ROC", "PR"))
+        one_of("summation_method", summation_method, ("interpolation", "minoring", "majoring"))
+        for argument, value in (("multi_label", multi_label), ("num_labels", num_labels)):
+            if value:
+                raise ArgumentError(argument, repr(value), "its default: Chainrule lacks this")
+        if label_weights is not None:
+            raise ArgumentError("label_weights", "weights", "None: Chainrule lacks this")
+        if num_thresholds is not None and num_thresholds < 2:
+            raise ArgumentError("num_thresholds", repr(num_thresholds), "a whole number from 2")
+        self.curve, self.summation_method, self.from_logits = curve, summation_method, from_logits
+        inner = None if thresholds is None else sorted(float(t) for t in thresholds)
+        if inner is None and num_thresholds is None and (curve, summation_method) != _EXACT:
+            num_thresholds = 200
+        if inner is None and num_thresholds is not None:
+            inner = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
+        self.num_thresholds = None if inner is None else len(inner) + 2
+        self._curve = None if inner is None else np.array([-1e-7, *inner, 1.0 + 1e-7])
 
     def reset_state(self) -> None:
         """Forget all answers."""
@@ -374,6 +399,8 @@ class AUC(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch."""
         p = np.asarray(y_pred, np.float64)
+        if self.from_logits:
+            p = np.asarray(sigmoid(p))
         right = one_hot_like(np.asarray(y_true), p) > 0.5
         self._parts.append(
             (right.ravel(), p.ravel(), np.array(weights_of(sample_weight, p).ravel()))
@@ -384,9 +411,56 @@ class AUC(Metric):
         if not self._parts:
             return 0.0
         right, scores, weights = (np.concatenate(part) for part in zip(*self._parts, strict=True))
-        if right.all() or not right.any():
-            return 0.0
-        return float(roc_auc(right, scores, weights))
+        if self._curve is None:
+            if right.all() or not right.any():
+                return 0.0
+            return float(roc_auc(right, scores, weights))
+        order = np.argsort(scores)
+        below = np.searchsorted(scores[order], self._curve, side="right")  # p > threshold is yes
+        sums = [
+            np.concatenate([[0.0], np.cumsum((weights * kind)[order])]) for kind in (right, ~right)
+        ]
+        tp, fp = (total[-1] - total[below] for total in sums)
+        return self._area(tp, fp, *(total[-1] for total in sums))
+
+    def _area(self, tp: Array, fp: Array, positive: float, negative: float) -> float:
+        """Return the area from the counts at each threshold, which fall along it."""
+        recall = _share(tp, np.full_like(tp, positive))
+        if self.curve == "ROC":
+            x, y = _share(fp, np.full_like(fp, negative)), recall
+        elif self.summation_method == "interpolation":
+            return self._area_of_precision(tp, tp + fp, positive)
+        else:
+            x, y = recall, _share(tp, tp + fp)
+        ends = y[:-1], y[1:]
+        heights = {
+            "interpolation": (ends[0] + ends[1]) / 2.0,
+            "minoring": np.minimum(*ends),
+            "majoring": np.maximum(*ends),
+        }[self.summation_method]
+        return float(((x[:-1] - x[1:]) * heights).sum())
+
+    def _area_of_precision(self, tp: Array, yes: Array, positive: float) -> float:
+        """Return the area under precision, between thresholds as Davis and Goadrich have it.
+
+        TP and TP + FP are taken to be linear there; precision then is not.
+        """
+        slope = _share(tp[:-1] - tp[1:], yes[:-1] - yes[1:])
+        intercept = tp[1:] - slope * yes[1:]
+        both = (yes[:-1] > 0) & (yes[1:] > 0)
+        ratio = np.divide(yes[:-1], yes[1:], out=np.ones_like(slope), where=both)
+        parts = slope * (tp[:-1] - tp[1:] + intercept * np.log(ratio))
+        return float(parts.sum() / positive) if positive else 0.0
+
+
+#: What can be computed from all scores, without thresholds.
+_EXACT = ("ROC", "interpolation")
+
+
+def _refuse_limits(**limits: Any) -> None:
+    for argument, value in limits.items():
+        if value is not None:
+            raise ArgumentError(argument, repr(value), "None: Chainrule lacks this")
 
 
 def _share(part: Any, whole: Any) -> Any:

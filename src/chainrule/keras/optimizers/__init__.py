@@ -6,30 +6,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 from chainrule import optim as core
 from chainrule.core.errors import ArgumentError, DtypeError, nearest
 from chainrule.keras.arguments import missing
 from chainrule.keras.optimizers import schedules
-from chainrule.keras.optimizers.base import Optimizer, core_of, translated
+from chainrule.keras.optimizers.adamax import Adamax
+from chainrule.keras.optimizers.base import Optimizer, translated
+from chainrule.keras.optimizers.base import core_of as core_of
+from chainrule.keras.optimizers.muon import Muon
+from chainrule.keras.serialization import (
+    deserialize_keras_object,
+    is_serialized,
+    serialize_keras_object,
+)
 from chainrule.optim.optimizer import Clipping, Options
 from chainrule.optim.schedules import Rate
 
 __all__ = [
-    "OPTIMIZERS",
     "SGD",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Lion",
+    "Muon",
     "Nadam",
     "Optimizer",
     "RMSprop",
-    "core_of",
+    "deserialize",
     "get",
     "schedules",
+    "serialize",
 ]
 
 
@@ -48,7 +59,7 @@ class SGD(Optimizer, core.SGD):
         nesterov: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(learning_rate, momentum, nesterov, **options)
+        super().__init__(learning_rate, momentum, nesterov and momentum != 0.0, **options)
 
 
 @translated
@@ -213,7 +224,7 @@ class Lion(Optimizer, core.Lion):
 #: Every optimizer by Keras's name.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     kind.__name__.lower(): kind
-    for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Nadam, Lion)
+    for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Muon)
 }
 
 
@@ -229,6 +240,9 @@ def get(identifier: Any) -> core.Optimizer:
     """
     if isinstance(identifier, core.Optimizer):
         return identifier
+    if is_serialized(identifier):
+        described: core.Optimizer = deserialize_keras_object(identifier)
+        return described
     if isinstance(identifier, type) and issubclass(identifier, core.Optimizer):
         made: Any = identifier
         return made()  # type: ignore[no-any-return]
@@ -245,12 +259,14 @@ def get(identifier: Any) -> core.Optimizer:
     return found()  # type: ignore[no-any-return]
 
 
-def of_core(optimizer: core.Optimizer) -> core.Optimizer:
-    """Return Keras's form of one of Chainrule's own optimizers, where there is one."""
-    kind: Any = OPTIMIZERS.get(optimizer.name)
-    if isinstance(optimizer, Optimizer) or kind is None:
-        return optimizer
-    return kind(**optimizer.config())  # type: ignore[no-any-return]
+def serialize(optimizer: Any) -> Any:
+    """Return an optimizer as JSON values, without its state."""
+    return serialize_keras_object(optimizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return what ``serialize`` has described."""
+    return deserialize_keras_object(config, custom_objects)
 
 
 __getattr__ = missing(__name__, globals())

@@ -1,0 +1,302 @@
+"""Groups placed: the size of every leaf and frame, and the way of every line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chainrule.viz.graphs.groups import Group, Wire
+from chainrule.viz.graphs.layout import Box, Layout, Line, arrange, spans
+from chainrule.viz.graphs.leaves import Leaf, Value
+from chainrule.viz.markup import clip, text_width
+
+SIZE, SMALL = 13.0, 11.0  # of type
+ROW = 15.0  # height of a line of small type
+LEAF, CLOSED = 30.0, 46.0  # heights
+TITLE = 20.0
+MARGIN = 14.0  # between a frame and what stands in it
+_PORT = 10.0
+_NAME_GAP = 7.0
+_LONGEST_NAME = 34
+#: So many bends may stand for each box; the longest lines become references beyond that.
+_BENDS, _BENDS_AT_LEAST = 5, 400
+
+
+@dataclass(slots=True)
+class Item:
+    """What stands in a frame.
+
+    Attributes:
+        kind: a leaf, a group, the frame's title, a port (where a line crosses the frame), or a
+            reference that stands for a line too long to draw.
+        width: its width, as it is now.
+        height: its height, as it is now.
+        leaf: the leaf, or the one that a reference refers to.
+        inside: the placed group.
+        outs: where lines leave, right of the center, by value.
+        ins: where lines arrive, right of the center: by operand for a leaf, else by value.
+        room: the width to keep free for it, labels of its lines included.
+    """
+
+    kind: str
+    width: float
+    height: float
+    leaf: Leaf | None = None
+    inside: Placed | None = None
+    outs: dict[Value, float] = field(default_factory=dict)
+    ins: dict[Value | int, float] = field(default_factory=dict)
+    room: float = 0.0
+
+
+@dataclass(slots=True)
+class Placed:
+    """A group with everything in it placed, from its frame's upper left corner.
+
+    Attributes:
+        group: the group.
+        items: what stands in it.
+        lines: the lines between the items, by position.
+        values: what each line carries.
+        layout: where the items stand.
+        width: width of the open frame.
+        height: height of the open frame.
+        left: where the layout begins in the frame.
+        top: likewise.
+        closed: size of the closed frame.
+        summary: what is written on the closed frame below its title.
+    """
+
+    group: Group
+    items: list[Item]
+    lines: list[Line]
+    values: list[Value]
+    layout: Layout
+    width: float
+    height: float
+    left: float
+    top: float
+    closed: tuple[float, float] = (0.0, 0.0)
+    summary: str = ""
+
+    def branches(self) -> list[bool]:
+        """Return for each line whether another one draws all of its way but the last piece."""
+        longest: dict[tuple[int, float], int] = {}
+        for k, a in enumerate(self.lines):
+            way = a.source, a.leaves
+            if way not in longest or len(self.layout.bends[k]) > len(
+                self.layout.bends[longest[way]]
+            ):
+                longest[way] = k
+        return [
+            longest[a.source, a.leaves] != k and bool(self.layout.bends[k])
+            for k, a in enumerate(self.lines)
+        ]
+
+
+def place(group: Group, leaves: Sequence[Leaf]) -> Placed:
+    """Place a group, and the groups in it first.
+
+    Args:
+        group: the whole picture, or a frame in it.
+        leaves: all leaves.
+    """
+    items = [
+        _leaf(leaves[m], m) if isinstance(m, int) else _frame(place(m, leaves), leaves)
+        for m in group.members
+    ]
+    wires = group.wires
+    first: list[int] = []
+    last: list[int] = []
+    ports_in: dict[Value, int] = {}
+    ports_out: dict[Value, int] = {}
+    has_ports = bool(group.needs or group.gives)
+    if group.frame is not None and has_ports:
+        first.append(len(items))
+        items.append(Item("title", title_width(group), TITLE))
+    for values, ports, rank, height in (
+        (group.needs, ports_in, first, TITLE),
+        (group.gives, ports_out, last, 0.0),
+    ):
+        for value in values:
+            ports[value] = len(items)
+            rank.append(len(items))
+            port = Item("port", _PORT, height, outs={value: 0.0}, ins={value: 0.0})
+            if ports is ports_out:
+                port.room = text_width(leaves[value.leaf].ports[value.port], SMALL) + 6
+            items.append(port)
+    lines, values_of = [], []
+    for wire in wires:
+        source = ports_in[wire.value] if wire.source is None else wire.source
+        target = ports_out[wire.value] if wire.target is None else wire.target
+        lines.append(_line(items, source, target, wire))
+        values_of.append(wire.value)
+    if group.frame is None or group.frame.kind != "body":
+        _refer(items, lines, values_of, leaves)
+    boxes = [Box(max(item.width, item.room), item.height) for item in items]
+    corner = first[0] if group.frame is not None and has_ports else None
+    layout = arrange(boxes, lines, first, last, corner)
+    _sort_commuting(items, lines, layout)
+    return _framed(group, items, lines, values_of, layout, leaves)
+
+
+def _framed(
+    group: Group,
+    items: list[Item],
+    lines: list[Line],
+    values: list[Value],
+    layout: Layout,
+    leaves: Sequence[Leaf],
+) -> Placed:
+    if group.frame is None:
+        size = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN + ROW
+        return Placed(group, items, lines, values, layout, *size, MARGIN, MARGIN)
+    above = 0.0 if group.needs or group.gives else TITLE + MARGIN
+    below = 0.0 if group.gives else MARGIN + ROW
+    width = max(layout.width, title_width(group)) + 2 * MARGIN
+    placed = Placed(
+        group, items, lines, values, layout, width, layout.height + above + below, MARGIN, above
+    )
+    inside = [leaves[n] for n in group.leaves()]
+    placed.summary = _summary(inside)
+    labels = [text_width(leaves[v.leaf].ports[v.port], SMALL) for v in group.gives]
+    wide = max(
+        title_width(group),
+        text_width(placed.summary, SMALL),
+        len(labels) * (max(labels, default=0.0) + 14),
+        len(group.needs) * 12.0,
+    )
+    placed.closed = wide + 2 * MARGIN, CLOSED
+    return placed
+
+
+def _summary(inside: Sequence[Leaf]) -> str:
+    counts = [
+        (sum(leaf.kind == "operation" for leaf in inside), "operation"),
+        (sum(leaf.kind == "parameter" for leaf in inside), "parameter"),
+    ]
+    return ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n)
+
+
+def title_of(group: Group) -> str:
+    """Return what is written on a frame."""
+    assert group.frame is not None
+    what = {"gradient": " · gradient", "update": " · update"}.get(group.frame.part, "")
+    named = group.frame.kind != "scope" or group.frame.label == group.frame.part
+    return clip(group.frame.label, _LONGEST_NAME) + ("" if named else what)
+
+
+def title_width(group: Group) -> float:
+    """Return how much room a frame's title takes, with its mark."""
+    return text_width(title_of(group), SMALL) * 1.08 + 20
+
+
+def _leaf(leaf: Leaf, number: int) -> Item:
+    name = text_width(clip(leaf.name, _LONGEST_NAME), SMALL) + _NAME_GAP if leaf.name else 0.0
+    rows = [text_width(leaf.value, SMALL), text_width(leaf.adjoint, SMALL)]
+    width = max(text_width(leaf.text, SIZE) + name, *rows) + 20
+    height = LEAF + ROW * (bool(leaf.value) + bool(leaf.adjoint))
+    count = len(leaf.arguments)
+    ins: dict[Value | int, float] = {
+        k: width * 0.7 * ((k + 1) / (count + 1) - 0.5) for k in range(count)
+    }
+    item = Item("leaf", max(width, 34.0), height, leaf, ins=ins)
+    labels = [text_width(label, SMALL) for label in leaf.ports]
+    if len(leaf.ports) > 1:
+        step = max(labels) + 14
+        item.width = max(item.width, step * len(labels))
+        for k in range(len(labels)):
+            item.outs[Value(number, k)] = step * (k - (len(labels) - 1) / 2)
+    else:
+        item.outs[Value(number)] = 0.0
+    item.room = 2 * max(labels, default=0.0) + 8 if leaf.kind != "output" else 0.0
+    return item
+
+
+def _frame(placed: Placed, leaves: Sequence[Leaf]) -> Item:
+    group = placed.group
+    is_open = group.is_open
+    width, height = (placed.width, placed.height) if is_open else placed.closed
+    item = Item("group", width, height, inside=placed)
+    for values, ends in ((group.needs, item.ins), (group.gives, item.outs)):
+        order = sorted(values, key=lambda v: _port_x(placed, v, values is group.needs))
+        for i, value in enumerate(order):
+            open_at = _port_x(placed, value, values is group.needs) - placed.width / 2
+            closed_at = placed.closed[0] * 0.86 * ((i + 0.5) / len(order) - 0.5)
+            ends[value] = open_at if is_open else closed_at
+    item.room = max(
+        (
+            2 * (at + text_width(leaves[v.leaf].ports[v.port], SMALL) + 8)
+            for v, at in item.outs.items()
+        ),
+        default=0.0,
+    )
+    return item
+
+
+def _port_x(placed: Placed, value: Value, enters: bool) -> float:
+    group = placed.group
+    ports = [i for i, item in enumerate(placed.items) if item.kind == "port"]
+    values = [*group.needs, *group.gives]
+    position = group.needs.index(value) if enters else len(group.needs) + group.gives.index(value)
+    assert len(ports) == len(values)
+    return placed.left + placed.layout.x[ports[position]]
+
+
+def _line(items: Sequence[Item], source: int, target: int, wire: Wire) -> Line:
+    ins = items[target].ins
+    arrives = ins[wire.operand] if items[target].kind == "leaf" else ins[wire.value]
+    return Line(source, target, items[source].outs[wire.value], arrives)
+
+
+def _refer(
+    items: list[Item], lines: list[Line], values: list[Value], leaves: Sequence[Leaf]
+) -> None:
+    """Replace the longest lines, where there are too many bends, by references at their ends."""
+    ports = [i for i, item in enumerate(items) if item.kind in ("port", "title")]
+    length = spans(len(items), [(a.source, a.target) for a in lines], ports)
+    ways: dict[tuple[int, float], int] = {}
+    for a, span in zip(lines, length, strict=True):
+        ways[a.source, a.leaves] = max(ways.get((a.source, a.leaves), 0), span)
+    allowed = max(_BENDS_AT_LEAST, _BENDS * len(items))
+    total = sum(ways.values())
+    if total <= allowed:
+        return
+    longest = max(length)
+    while total > allowed:  # the greatest length at which what is left fits
+        longest -= max(1, longest // 10)
+        kept: dict[tuple[int, float], int] = {}
+        for a, span in zip(lines, length, strict=True):
+            if span <= longest:
+                kept[a.source, a.leaves] = max(kept.get((a.source, a.leaves), 0), span)
+        total = sum(kept.values())
+    made: dict[tuple[Value, int], int] = {}
+    for k, span in enumerate(length):
+        if span <= longest:
+            continue
+        value = values[k]
+        leaf = leaves[value.leaf]
+        key = value, lines[k].target
+        if key not in made:
+            name = leaf.name or leaf.text
+            text = Leaf("reference", leaf.part, clip(name, _LONGEST_NAME), tip=leaf.tip)
+            made[key] = len(items)
+            items.append(Item("reference", text_width(text.text, SMALL) + 14, 20.0, text))
+        lines[k].source, lines[k].leaves = made[key], 0.0
+
+
+def _sort_commuting(items: Sequence[Item], lines: Sequence[Line], layout: Layout) -> None:
+    """Let operands whose order means nothing arrive in the order in which they come."""
+    arriving: dict[int, list[int]] = {}
+    for k, a in enumerate(lines):
+        leaf = items[a.target].leaf
+        if leaf is not None and leaf.commutes:
+            arriving.setdefault(a.target, []).append(k)
+
+    def comes_from(k: int) -> float:
+        bends = layout.bends[k]
+        return bends[-1] if bends else layout.x[lines[k].source] + lines[k].leaves
+
+    for mine in arriving.values():
+        slots = sorted(lines[k].arrives for k in mine)
+        for k, slot in zip(sorted(mine, key=comes_from), slots, strict=True):
+            lines[k].arrives = slot
