@@ -16,7 +16,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax, xlogy
 
 import chainrule as cr
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
-from chainrule.core.types import Array, ArrayType
+from chainrule.core.types import FLOAT32, FLOAT64, Array, ArrayType
 from chainrule.losses import (
     LOSSES,
     AbsoluteError,
@@ -44,7 +44,6 @@ from chainrule.losses import (
     loss_from_config,
     loss_to_config,
 )
-from chainrule.training import loop
 
 Function = Callable[[Array, Array], Array]
 
@@ -755,6 +754,36 @@ def test_a_function_may_return_the_mean() -> None:
     assert found(cr.tensor([[1.0]]), cr.tensor([[3.0]])).item() == 4.0
 
 
+@pytest.mark.parametrize(
+    ("y", "outputs", "wanted"),
+    [
+        ([1, 2, 3], (1,), (3, 1)),
+        ([True, False, True], (1,), (3, 1)),
+        ([[1.0], [2.0], [3.0]], (), (3,)),
+        ([[1, 2], [3, 4]], (2, 1), (2, 2, 1)),
+        ([[[1], [2]], [[3], [4]]], (2,), (2, 2)),
+        ([[1, 0], [0, 1]], (2,), (2, 2)),
+    ],
+)
+def test_a_function_gets_targets_like_the_prediction(y: Any, outputs: Any, wanted: Any) -> None:
+    for dtype in (FLOAT32, FLOAT64):
+        given = CustomLoss(lambda y, p: p).check(y, ArrayType((len(y), *outputs), dtype))
+        assert (given.shape, given.dtype) == (wanted, dtype)
+        np.testing.assert_array_equal(given.ravel(), np.ravel(y))
+
+
+def test_a_function_gets_labels_as_they_came() -> None:
+    for labels in ([0, 2, 1], [[0], [2], [1]]):
+        given = CustomLoss(lambda y, p: p).check(labels, ArrayType((3, 3), FLOAT32))
+        assert given.dtype.kind == "i"
+        assert given.tolist() == labels
+
+
+def test_a_function_may_return_a_column() -> None:
+    found = loss(lambda y, prediction: cr.square(prediction - y))
+    assert found(cr.tensor([[1.0], [2.0]]), cr.tensor([[3.0], [3.0]])).tolist() == [4.0, 1.0]
+
+
 def test_a_function_must_not_return_a_matrix() -> None:
     found = loss(lambda y, prediction: cr.square(prediction - y))
     with pytest.raises(ShapeError) as caught:
@@ -765,13 +794,13 @@ def test_a_function_must_not_return_a_matrix() -> None:
     )
 
 
-def test_a_function_gets_the_targets_as_they_came() -> None:
+def test_a_function_gets_all_digits_and_missing_targets() -> None:
     found = loss(absolute)
-    assert found.check([1, 2], output(1, 1)).dtype == np.int64
-    assert found.check(np.array([1.0, 2.0]), output(1, 1, dtype="float32")).dtype == np.float32
-    assert found.check([0.1], output(1, 1)).tolist() == [0.1]
+    assert found.check([1, 2], output(2, 3)).dtype == np.int64
+    assert found.check(np.array([1.0, 2.0]), output(2, 1, dtype="float32")).dtype == np.float32
+    assert found.check([0.1], output(1, 1)).tolist() == [[0.1]]
     # NaN may stand for "not observed": what it means is the function's to say.
-    assert np.isnan(found.check([np.nan, 1.0], output(1, 1))).tolist() == [True, False]
+    assert np.isnan(found.check([np.nan, 1.0], output(2, 1))).tolist() == [[True], [False]]
     with pytest.raises(DtypeError, match=r"^y: got values of dtype <U1; "):
         found.check(["a"], output(1, 1))
 
@@ -792,8 +821,12 @@ def test_the_risk_penalizes_weights_and_not_biases() -> None:
         )
         before = dict(zip(model.parameters(), model.get_weights(), strict=True))
         model.compile(cr.optim.SGD(0.0), "squared_error", l2=strength)
-        risk, _ = loop.train_step(model, model.compiled(), x, y)
-        gradients[strength] = (risk, {n: p.grad.numpy() for n, p in model.parameters().items()})
+        risk, _ = model.steps()._compute_risk(cr.tensor(x), cr.tensor(y), None)
+        risk.backward()
+        gradients[strength] = (
+            risk.item(),
+            {n: p.grad.numpy() for n, p in model.parameters().items()},
+        )
     weights = [W for name, W in before.items() if name.endswith("kernel")]
     assert len(weights) == 2
     extra = 0.5 * l2 * sum(np.square(W).sum() for W in weights)

@@ -492,12 +492,28 @@ def test_outputs_that_are_no_probabilities() -> None:
     assert streamed(RocAuc(), y, z, []) == 1.0  # only the order counts
 
 
+@pytest.mark.parametrize("make", [Accuracy, ConfusionMatrix, F1, RocAuc, lambda: TopK(2)])
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_labels_beyond_the_classes(make: Any, wrong: int) -> None:
+    scores = np.eye(3)
+    with pytest.raises(ArgumentError) as caught:
+        make().update(np.array([0, 1, wrong]), scores)
+    low, high = min(0, wrong), max(1, wrong)
+    assert str(caught.value) == (
+        f"y for the metric '{make().name}': got labels from {low} to {high}; expected integers "
+        "from 0 to 2 (3 classes). Number the classes from 0, or give the last layer one unit a "
+        "class."
+    )
+    with pytest.raises(ArgumentError, match="got numbers with fractions; expected integer labels"):
+        make().update(np.array([0.0, 0.5, 1.0]), scores)
+
+
 def test_top_k_needs_more_classes() -> None:
     with pytest.raises(ArgumentError) as caught:
         TopK().check(np.array([0, 1, 2]), ArrayType((3, 3), np.dtype("float32")))
     assert str(caught.value) == (
         "metrics: got 'top_5' for 3 classes; expected k less than 3: else it is always 1. Use "
-        "cr.metrics.TopK(k=1)."
+        "cr.metrics.TopK(k=2), or a smaller k."
     )
     with pytest.raises(ArgumentError) as caught:
         TopK(2).update(np.array([0, 1]), np.array([0.1, 0.2]))

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import chainrule as cr
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
 from chainrule.core.types import Array
-from chainrule.losses import Output, Reading
+from chainrule.losses import BinaryCrossEntropy, Huber, Output, Reading
 from chainrule.metrics import (
     F1,
     METRICS,
@@ -24,6 +26,7 @@ from chainrule.metrics import (
     ConfusionMatrix,
     FBeta,
     MeanAbsoluteError,
+    MeanLoss,
     MeanOf,
     MeanSquaredError,
     Metric,
@@ -230,7 +233,90 @@ def test_the_mean_of_a_function() -> None:
     with pytest.raises(ShapeError) as caught:
         MeanOf(lambda y, p: 1.0).update(np.zeros(2), np.zeros(2))
     assert str(caught.value) == (
-        "result of the metric '<lambda>': got shape (); expected one value a sample, shape (2,)."
+        "result of the metric '<lambda>': got shape (); expected one value a sample, shape (2,). "
+        "Leave the mean out: it is taken over all samples."
+    )
+
+
+@pytest.mark.parametrize("make", [*METRICS.values(), lambda: MeanOf(lambda y, p: abs(y - p))])
+def test_metrics_take_lists_and_tensors(make: Any) -> None:
+    y = [0, 1, 1, 0, 1]
+    scores = [0.5, 0.25, 0.75, 0.125, 1.0]
+    rows = [[1.0 - p, p, 0.0, 0.0, 0.0, 0.0] for p in scores]
+    given = rows if make is TopK else scores
+    found = []
+    for convert in (np.array, list, cr.tensor):
+        metric = make()
+        metric.update(convert(y), convert(given))
+        found.append(metric.result())
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+
+
+@pytest.mark.parametrize("make", [Accuracy, F1, RocAuc, MeanSquaredError, R2])
+def test_metrics_refuse_text(make: Any) -> None:
+    with pytest.raises(DtypeError) as caught:
+        make().update(["cat", "dog"], [0.25, 0.75])
+    assert str(caught.value) == (
+        "y: got values of dtype <U3; expected numbers. Number the classes from 0: "
+        "np.unique(labels, return_inverse=True)."
+    )
+    with pytest.raises(DtypeError, match=r"^prediction: got values of dtype <U1; expected numb"):
+        make().update([0, 1], ["a", "b"])
+
+
+def test_accuracy_of_lists() -> None:
+    metric = Accuracy()
+    metric.update([0, 1], [[0.2, 0.8], [0.3, 0.7]])  # type: ignore[arg-type]
+    assert metric.result() == 0.5
+
+
+def test_any_function_of_two_arrays_is_a_metric() -> None:
+    metric = metric_maker(lambda y, p: abs(y - p))()
+    assert (type(metric), metric.name) == (MeanOf, "<lambda>")
+    metric.update(np.array([1.0, 2.0]), np.array([3.0, 2.0]))
+    assert metric.result() == 1.0
+    assert metric_maker(partial(TopK, 3))().name == "top_3"
+    assert metric_maker(lambda: F1("micro"))().name == "f1_micro"
+    assert metric_maker(lambda y, p, scale=2.0: scale * (y - p))().name == "<lambda>"
+
+
+@pytest.mark.parametrize("given", [Huber(), Huber, "huber"])
+def test_a_loss_is_a_metric(given: Any) -> None:
+    metric = metric_maker(given)()
+    assert metric.name == "huber"
+    metric.update(np.array([0.0, 0.0]), np.array([[1.0], [2.0]]))
+    metric.update([0.0], [[0.0]], [2.0])  # type: ignore[arg-type]
+    assert metric.result() == pytest.approx(2.0 / 4.0)
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_a_loss_by_its_name_reads_the_output_as_the_models_loss_does(from_logits: bool) -> None:
+    metric = metric_maker("binary_crossentropy")()
+    metric.read(Reading(Output.LOGITS if from_logits else Output.PROBABILITIES))
+    z = np.array([0.25, 0.75])
+    metric.update(np.array([0, 1]), z)
+    wanted = BinaryCrossEntropy(from_logits=from_logits)(cr.tensor([0.0, 1.0]), cr.tensor(z))
+    assert metric.result() == pytest.approx(wanted.numpy().mean())
+    own = metric_maker(BinaryCrossEntropy())()  # made on purpose: nothing is changed
+    own.read(Reading(Output.PROBABILITIES))
+    assert own.loss.from_logits  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("given", ["huber", Huber(2.0), MeanLoss(Huber(), name="h")])
+def test_losses_as_metrics_in_files(given: Any) -> None:
+    config = metric_to_config(metric_maker(given))
+    again = metric_from_config(json.loads(json.dumps(config)))
+    assert repr(again()) == repr(metric_maker(given)())
+
+
+def test_no_metrics_and_metrics_by_output() -> None:
+    assert metric_makers(None) == []
+    with pytest.raises(ArgumentError) as caught:
+        metric_makers({"a": "mse"})  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "metrics: got a dict of metrics by output; expected a list, such as ['accuracy']. A model "
+        "has one output: metrics=['mse']."
     )
 
 

@@ -181,7 +181,7 @@ def test_arguments_are_what_the_example_says(case: Case) -> None:
 def test_gradients_by_parameters_and_input(case: Case, training: bool) -> None:
     """Forward mode against finite differences, reverse mode against forward mode, twice."""
     layer = case.layer()
-    parameters = layer.trainable()
+    parameters = layer.trainable_parameters()
     by_input = case.example.below is None
 
     def f(*values: cr.Tensor) -> cr.Tensor:
@@ -199,7 +199,7 @@ def test_backward_reaches_every_trainable_parameter_and_no_other(case: Case) -> 
     layer = case.layer()
     weights = case.rng().normal(size=run(layer, case.x(), True).shape)
     loss = (run(layer, case.x(), True) * weights).sum()
-    assert loss.tracked == bool(layer.trainable())
+    assert loss.tracked == bool(layer.trainable_parameters())
     if loss.tracked:
         loss.backward()
     for name, parameter in layer.parameters().items():
@@ -253,7 +253,7 @@ def test_large_inputs_give_neither_nan_nor_warnings(
         value, gradient = cr.value_and_grad(loss)(array)
         if loss(array).tracked:
             loss(array).backward()
-        found = [value, gradient, *(p.grad for p in layer.trainable())]
+        found = [value, gradient, *(p.grad for p in layer.trainable_parameters())]
         assert all(np.isfinite(g.numpy()).all() for g in found if g is not None)
 
 

@@ -249,7 +249,8 @@ def test_a_layer_of_ones_own_cannot_be_written_down() -> None:
             layer_to_config(kind(3))
         assert str(caught.value) == (
             f"layer: got a {kind.__name__}, which is code; expected one of {', '.join(LAYERS)}. "
-            "Keep the class, and save the weights with model.get_weights()."
+            "Derive the class from cr.Layer, write its config(), and decorate it with "
+            "@cr.register; or keep the class, and save the weights with model.get_weights()."
         )
 
 
@@ -344,7 +345,11 @@ def test_modules_that_are_no_layers_cannot_be_written_down() -> None:
 
     with pytest.raises(ArgumentError) as caught:
         layers_to_config([cr.Dense(1), Own()])
-    assert str(caught.value) == "model: got a layer of type Own; expected a cr.Layer."
+    assert str(caught.value) == (
+        "model: got a layer of type Own, which is code; expected a cr.Layer with a config. Derive "
+        "the class from cr.Layer, write its config(), and decorate it with @cr.register; or keep "
+        "the class, and save the weights with model.get_weights()."
+    )
 
 
 def test_every_layer_is_at_the_top_level() -> None:

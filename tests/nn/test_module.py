@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.errors import ChainruleError, ShapeError
+from chainrule.core.errors import ChainruleError, DtypeError, ShapeError
 from chainrule.nn.module import collecting_penalties, shares_parameters, watching
 
 
@@ -76,9 +76,91 @@ def test_trainable() -> None:
 
     module = Frozen()
     assert list(module.parameters()) == ["w", "steps"]
-    assert module.trainable() == [module.w]
+    assert module.trainable_parameters() == [module.w]
     module.w.trainable = False
-    assert module.trainable() == []
+    assert module.trainable_parameters() == []
+
+
+def test_a_forgotten_return() -> None:
+    class Bad(cr.Module):
+        def forward(self, x: cr.Tensor) -> cr.Tensor:
+            x * 2.0
+
+    for module in (Bad(), cr.Sequential([cr.Dense(2), Bad()])):
+        with pytest.raises(ChainruleError) as caught:
+            module([[1.0]])
+        assert str(caught.value) == "Bad.forward returned None: a missing return?"
+
+
+class Pair(cr.Module):
+    """A module with a parameter, and modules inside."""
+
+    def __init__(self) -> None:
+        self.first, self.rest = cr.Dense(2), [cr.Dense(3), cr.BatchNorm()]
+        self.gain = cr.Parameter(1.0)
+
+    def forward(self, x: cr.Tensor) -> cr.Tensor:
+        return self.rest[1](self.rest[0](self.first(x))) * self.gain
+
+
+def names(module: cr.Module) -> list[str]:
+    return [p.name for p in module.trainable_parameters()]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_frozen_module_keeps_its_parameters(before: bool) -> None:
+    pair = Pair()
+    if before:
+        pair([[1.0, 2.0]])
+    pair.trainable = False
+    pair([[1.0, 2.0]])
+    assert not any(module.trainable for module in pair.modules().values())
+    assert names(pair) == []
+    assert len(pair.parameters()) == 9
+    pair.rest[0].trainable = True
+    assert names(pair) == ["rest.0.kernel", "rest.0.bias"]
+    assert not pair.trainable
+    pair.trainable = True
+    assert all(module.trainable for module in pair.modules().values())
+    assert len(names(pair)) == 7  # but for the moving statistics
+    assert list(pair.parameters())[:3] == ["first.kernel", "first.bias", "rest.0.kernel"]
+
+
+def test_what_is_put_into_a_frozen_module_is_frozen() -> None:
+    model = cr.Sequential([cr.Dense(2)])
+    model.trainable = False
+    model.add(cr.Dense(3))
+    model([[1.0, 2.0]])
+    assert not model.layers[1].trainable
+    assert names(model) == []
+
+
+def test_a_parameter_frozen_by_itself_stays_so() -> None:
+    pair = Pair()
+    pair([[1.0, 2.0]])
+    pair.first.kernel.trainable = False  # type: ignore[union-attr]
+    for trainable in (False, True, True):
+        pair.trainable = trainable
+    assert "first.kernel" not in names(pair)
+    assert len(names(pair)) == 6
+
+
+def test_freezing_keeps_paths_and_shares_nothing() -> None:
+    pair = Pair()
+    pair.trainable = False
+    pair([[1.0, 2.0]])
+    assert all("frozen" not in path for path in pair.parameters())
+    assert not shares_parameters(pair)
+
+
+@pytest.mark.parametrize("given", [0, "no", None, [False]])
+def test_trainable_is_true_or_false(given: Any) -> None:
+    layer = cr.Dense(2)
+    with pytest.raises(DtypeError) as caught:
+        layer.trainable = given
+    assert str(caught.value) == f"trainable: got {given!r}; expected True or False."
+    layer.trainable = np.bool_(False)  # type: ignore[assignment]
+    assert layer.trainable is False
 
 
 def test_build_is_called_once_with_the_type_of_the_first_input() -> None:
@@ -148,7 +230,7 @@ def test_names_are_those_from_the_outermost_module() -> None:
     model.make_parameters((3,))
     inner = model.layers[1]
     assert list(inner.parameters()) == ["layers.0.kernel", "layers.0.bias"]
-    assert [p.name for p in model.trainable()] == list(model.parameters())
+    assert [p.name for p in model.trainable_parameters()] == list(model.parameters())
     inner.parameters()
     model.layers[0].parameters()
     assert [p.name for p in inner.parameters().values()] == [

@@ -105,7 +105,21 @@ def test_batch_norm_without_scale_or_center() -> None:
     layer = cr.BatchNorm(center=False, scale=False, epsilon=0.01)
     np.testing.assert_allclose(layer(X, training=True).numpy(), batch_norm(X, 0.01)[0], rtol=1e-12)
     assert list(layer.parameters()) == ["moving_mean", "moving_variance"]
-    assert layer.trainable() == []
+    assert layer.trainable_parameters() == []
+
+
+def test_a_frozen_batch_norm_uses_its_running_statistics() -> None:
+    layer = cr.BatchNorm(momentum=0.5)
+    layer(X, training=True)
+    before = [p.numpy() for p in layer.parameters().values()]
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(X, training=True).numpy(), layer(X).numpy())
+    layer(X[:1], training=True)  # one sample will do
+    for one, other in zip(layer.parameters().values(), before, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other)
+    layer.trainable = True
+    layer(X, training=True)
+    assert (layer.moving_mean.numpy() != before[2]).any()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("axis", [1, 2, -1, -2])

@@ -197,7 +197,7 @@ def test_the_lectures_l2_is_half_of_keras(lam: float) -> None:
     assert one.penalty(lam).item() == pytest.approx(other.penalty().item(), rel=1e-14)
     one.penalty(lam).backward()
     other.penalty().backward()
-    for p, q in zip(one.trainable(), other.trainable(), strict=True):
+    for p, q in zip(one.trainable_parameters(), other.trainable_parameters(), strict=True):
         if p.ndim > 1:
             assert p.grad is not None
             assert q.grad is not None

@@ -62,12 +62,21 @@ def test_sgd_is_the_lectures_step() -> None:
     np.testing.assert_allclose(trajectory(SGD(0.1)), np.stack(path), rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize(
+    ("momentum", "nesterov"), [(0.0, False), (0.5, False), (0.9, False), (0.5, True), (0.9, True)]
+)
 def test_momentum_follows_the_paper(momentum: float, nesterov: bool) -> None:
     found = trajectory(SGD(0.05, momentum, nesterov))
     wanted = reference([0.05] * STEPS, momentum, nesterov)
     np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-13)
+
+
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        SGD(nesterov=True)
+    assert str(caught.value) == (
+        "nesterov: got True without momentum; expected a momentum to look ahead along, such as 0.9."
+    )
 
 
 def test_the_three_rules_differ() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +197,49 @@ def test_a_quantity_that_is_not_there() -> None:
     with pytest.raises(ArgumentError) as caught:
         network("sgd").fit(X, Y, verbose=0, callbacks=[ReduceLROnPlateau("val_loss")])
     assert str(caught.value).startswith("monitor: got 'val_loss'; expected one of loss")
+
+
+# -------------------------------------------------------------------- one optimizer, two models
+
+ROWS = RNG.normal(size=(32, 3))
+
+
+def small() -> cr.Sequential:
+    return cr.Sequential([cr.Dense(2, activation="tanh"), cr.Dense(1)])
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_an_optimizer_belongs_to_the_model_that_it_has_trained(name: str) -> None:
+    optimizer = OPTIMIZERS[name]()
+    first, second = small(), small()
+    for model in (first, second):
+        model.compile(optimizer, "mse")  # nothing has happened yet
+    first.fit(ROWS, ROWS[:, 0], batch_size=32, epochs=2, verbose=0)
+    kind = type(optimizer).__name__
+    text = (
+        f"optimizer: got a {kind} that has made 2 steps on other parameters; expected one for each "
+        "model: its step counter and its state belong to those parameters. Make a new one, such "
+        f"as cr.optim.{kind}(...), or give the name {name!r}."
+    )
+    calls: list[Callable[[], Any]] = [
+        lambda: second.fit(ROWS, ROWS[:, 0], verbose=0),
+        lambda: small().compile(optimizer, "mse"),
+    ]
+    for call in calls:
+        with pytest.raises(ArgumentError) as caught:
+            call()
+        assert str(caught.value) == text
+    first.compile(optimizer, "mae")
+    first.fit(ROWS, ROWS[:, 0], batch_size=32, verbose=0)
+    assert optimizer.iterations == 3
+
+
+def test_an_optimizer_may_follow_its_parameters_into_a_larger_model() -> None:
+    optimizer, inner = cr.optim.Adam(), small()
+    inner.compile(optimizer, "mse")
+    inner.fit(ROWS, ROWS[:, 0], verbose=0)
+    outer = cr.Sequential([inner, cr.Dense(1)])
+    outer.compile(optimizer, "mse")
+    outer.fit(ROWS, ROWS[:, 0], verbose=0)
+    assert optimizer.iterations == 2
+    assert len(optimizer.parameters) == 6

@@ -41,13 +41,48 @@ def test_by_name(given: str) -> None:
     assert optimizer(given) is not optimizer(given)  # state is never shared
 
 
+@pytest.mark.parametrize("kind", [SGD, OPTIMIZERS["adam"]])
+def test_a_class_stands_for_its_defaults(kind: Any) -> None:
+    found = optimizer(kind)
+    assert type(found) is kind
+    assert found.config() == kind().config()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "text"),
+    [
+        ({"lr": 0.1}, "Here it is learning_rate."),
+        ({"learning_rte": 0.1}, "Did you mean 'learning_rate'?"),
+        ({"clip_norm": 0.1}, "Did you mean 'clipnorm' or 'global_clipnorm'?"),
+        ({"decay": 0.1}, "A learning rate that falls is a schedule, such as "),
+    ],
+)
+@pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"lbfgs"}))
+def test_keywords_that_an_optimizer_lacks(name: str, keywords: dict[str, Any], text: str) -> None:
+    kind: Any = OPTIMIZERS[name]
+    with pytest.raises(ArgumentError) as caught:
+        kind(**keywords)
+    start = f"{next(iter(keywords))}: got an argument that {kind.__name__} lacks; expected one of "
+    assert str(caught.value).startswith(f"{start}learning_rate, ")
+    assert text.split(" or ", maxsplit=1)[0] in str(caught.value)
+    assert isinstance(caught.value, TypeError)
+    kind(weight_decay=0.1, clipnorm=1.0)  # these go to the class above
+
+
+def test_a_function_without_arguments_is_a_constant_rate() -> None:
+    found = SGD(learning_rate=lambda: 0.25)  # type: ignore[arg-type, misc]
+    w = cr.Parameter([1.0], "w")
+    found.apply([w], [cr.tensor([2.0])])
+    assert (w.item(), found.learning_rate) == (0.5, 0.25)
+
+
 @pytest.mark.parametrize(
     ("given", "hint"),
     [
         ("adm", " Did you mean 'adam' or 'nadam' or 'adamw'?"),
         ("lbfg", " Did you mean 'lbfgs'?"),
         ("zzz", ""),
-        (SGD, ""),
+        (int, ""),
         (None, ""),
     ],
 )
@@ -140,7 +175,7 @@ def test_the_configuration_has_the_learning_rate_of_the_moment() -> None:
 
 
 def test_repr() -> None:
-    assert repr(SGD(0.1, 0.9, True)) == "SGD(learning_rate=0.1, momentum=0.9, nesterov=1)"
+    assert repr(SGD(0.1, 0.9, True)) == "SGD(learning_rate=0.1, momentum=0.9, nesterov=True)"
     assert repr(Adam(0.1)) == "Adam(learning_rate=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-08)"
 
 
@@ -192,13 +227,13 @@ def test_options_show_where_they_are_set() -> None:
     )
     assert repr(SGD(StepDecay(0.1, 5))) == (
         "SGD(learning_rate=StepDecay(initial_learning_rate=0.1, decay_steps=5, decay_rate=0.1), "
-        "momentum=0, nesterov=0)"
+        "momentum=0, nesterov=False)"
     )
 
     def warm(step: int) -> float:
         return 0.1
 
-    assert repr(SGD(warm)) == "SGD(learning_rate=warm, momentum=0, nesterov=0)"
+    assert repr(SGD(warm)) == "SGD(learning_rate=warm, momentum=0, nesterov=False)"
 
 
 def test_only_weights_decay() -> None:

@@ -32,7 +32,7 @@ def record_of(model: cr.Model, x: Any = X, y: Any = Y, loss: Any = "squared_erro
 
 def check(model: cr.Model, record: Record) -> None:
     """Hold a record against the model's own gradients, and δ against the recursion."""
-    for p in model.trainable():
+    for p in model.trainable_parameters():
         p.grad = None
     x = record.a[0] if "embeddings" not in str(record.gradients) else None
     if x is not None and x.shape == X.shape:

@@ -20,7 +20,7 @@ import chainrule as cr
 from chainrule.core.errors import ArgumentError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.training.derivation import Derivation
-from chainrule.training.equations import Step
+from chainrule.training.loss_equations import Step
 from chainrule.training.record import Record
 
 # Reading the text ----------------------------------------------------------------------------
@@ -34,6 +34,12 @@ FUNCTIONS = {
     "softplus": lambda z: math.log1p(math.exp(z)),
     "cos": math.cos,
     "I": float,
+    "log": math.log,
+    "hard_sigmoid": lambda z: min(max(z / 6 + 0.5, 0.0), 1.0),
+    "sign": lambda x: float(np.sign(x)),
+    "max": max,
+    "min": min,
+    "abs": abs,
 }
 OPERATORS = {
     ast.Add: operator.add,
@@ -43,13 +49,15 @@ OPERATORS = {
     ast.Pow: operator.pow,
     ast.USub: operator.neg,
     ast.Gt: operator.gt,
+    ast.Lt: operator.lt,
 }
 
 
 def value_of(text: str) -> float:
     """Compute a formula with numbers in it, as a reader would."""
     text = re.sub(r"   \([^()]*\)", "", text)  # what the terms are
-    text = text.replace("×", "*").replace("²", "**2")
+    text = text.replace("×", "*").replace("²", "**2").replace("^", "**")
+    text = re.sub(r"\|([^|]*)\|", r"abs(\1)", text)
     text = re.sub(r"(?<=[\d)])(?=\()", "*", text)  # 0.9(1 - 0.9)
 
     def compute(node: Any) -> Any:
@@ -274,8 +282,12 @@ def test_the_loss_belongs_to_the_output() -> None:
     assert steps["from the loss"].lines[0] == "∂L/∂a⁽¹⁾[1] = 2/5 (a⁽¹⁾[1] - y[1])"
 
 
+def quartic(y: Any, prediction: Any) -> Any:
+    return ((y - prediction) ** 4.0).mean(axis=1)
+
+
 def test_a_loss_without_a_closed_form_gives_its_number() -> None:
-    record = network([3, 2], ["tanh"], "log_cosh", 1)
+    record = network([3, 2], ["tanh"], quartic, 1)
     steps = {step.title: step for step in record.explain(1, 1, 0).steps}
     assert steps["from the loss"].lines == (f"∂L/∂a⁽¹⁾[1] = {record.da[1][0, 1]:.6g}",)
 
@@ -325,6 +337,160 @@ def test_smoothed_labels() -> None:
         smooth = 0.85 if unit == label else 0.05
         assert steps["error"].lines[0] == f"δ⁽¹⁾[{unit}] = ŷ[{unit}] - y[{unit}]"
         assert steps["error"].lines[1].endswith(f" - {smooth}")
+
+
+# What each loss says of the output -----------------------------------------------------------
+
+L = cr.losses
+YES, LABELS = np.array([[0, 1, 1], [1, 0, 1]]), np.array([0, 2])
+AMOUNTS = np.array([[0.5, 2.0, 0.0], [1.5, 0.25, 3.0]])
+SHARES = np.array([[0.5, 0.3, 0.2], [0.1, 0.9, 0.0]])
+
+SAID: list[tuple[Any, str, Any, str]] = [
+    (L.AbsoluteError(), "linear", AMOUNTS, "1/3 sign(a - y)"),
+    (L.Huber(0.5), "linear", AMOUNTS, "1/3 min(max(a - y, -0.5), 0.5)"),
+    (L.Huber(), "tanh", AMOUNTS, "1/3 min(max(a - y, -1), 1)"),
+    (L.LogCosh(), "linear", AMOUNTS, "1/3 tanh(a - y)"),
+    (L.Quantile(0.9), "linear", AMOUNTS, "1/3 (I(a > y) - 0.9)"),
+    (L.Quantile([0.1, 0.5, 0.75]), "linear", AMOUNTS, "1/3 (I(a > y) - Q)"),
+    (L.Poisson(), "linear", AMOUNTS, "1/3 (exp(a) - y)"),
+    (L.Poisson(log_input=False), "softplus", AMOUNTS, "1/3 (1 - y / (a + 1e-07))"),
+    (L.SquaredLogError(), "softplus", AMOUNTS, "2/3 (log(1 + a) - log(1 + y)) / (1 + a)"),
+    (
+        L.AbsolutePercentageError(0.1),
+        "linear",
+        AMOUNTS,
+        "100/3 sign(a - y) / max(|y|, 0.1)",
+    ),
+    (L.Hinge(), "linear", YES, "-1/3 y I(y a < 1)"),
+    (L.SquaredHinge(), "linear", YES, "-2/3 y max(1 - y a, 0)"),
+    (
+        L.CategoricalHinge(),
+        "linear",
+        LABELS,
+        "I(1 + maxₖ (1 - y[k]) ŷ[k] > Σₖ y[k] ŷ[k]) (W - y)",
+    ),
+    (L.CosineSimilarity(), "linear", AMOUNTS, "(cos(y, ŷ) a / ‖ŷ‖ - y / ‖y‖) / ‖ŷ‖"),
+    (L.BinaryCrossEntropy(pos_weight=3.0), "linear", YES, "1/3 ((1 - y) ŷ - 3 y (1 - ŷ))"),
+    (
+        L.BinaryCrossEntropy(from_logits=False, pos_weight=2.0),
+        "sigmoid",
+        YES,
+        "1/3 ((1 - y) / (1 - a) - 2 y / a)",
+    ),
+    (L.BinaryCrossEntropy(from_logits=False), "hard_sigmoid", YES, "1/3 (a - y) / (a (1 - a))"),
+    (L.BinaryFocal(alpha=0.25), "linear", YES, ""),
+    (L.CategoricalFocal(), "linear", LABELS, ""),
+    (L.KLDivergence(), "linear", SHARES, "ŷ - y"),
+    (L.KLDivergence(from_logits=False), "sigmoid", SHARES, "1 / Σₖ ŷ[k] - y / a"),
+    (L.CrossEntropy(from_logits=False), "sigmoid", LABELS, "1 / Σₖ ŷ[k] - y / a"),
+]
+
+
+@pytest.mark.parametrize(("loss", "last", "y", "formula"), SAID, ids=lambda x: str(x)[:30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_loss_says_how_it_moves(
+    loss: Any, last: str, y: Any, formula: str, dtype: str
+) -> None:
+    cr.random.seed(3)
+    model = cr.Sequential([cr.Dense(3, last, kernel_initializer="normal")], dtype=dtype)
+    model.compile(loss=loss)
+    record = model.inspect([[0.5, -1.0], [1.0, 2.0]], y)
+    for sample in range(2):
+        for unit in range(3):
+            derivation = record.explain(1, unit, sample)
+            steps = {step.title: step for step in derivation.steps}
+            step = steps["from the loss" if last != "linear" else "error"]
+            assert step.value == float(record.da[1][sample, unit])
+            text = numbers_of(step)
+            assert text is not None, step
+            assert close(value_of(text), result_of(step), 6), step
+            check(derivation, record)
+            if formula:
+                said = step.lines[0].partition(" = ")[2]
+                said = said.replace(f"a⁽¹⁾[{unit}]", "a").replace(f"y[{unit}]", "y")
+                said = said.replace(f"ŷ[{unit}]", "ŷ")
+                pattern = re.escape(formula).replace("Q", r"[\d.]+").replace("W", r"\d")
+                assert re.fullmatch(pattern, said), (said, formula)
+
+
+# Activations with parameters, and what stands around the layers --------------------------------
+
+
+def steps_of(record: Record, *place: int) -> dict[str, Step]:
+    return {step.title: step for step in record.explain(*place).steps}
+
+
+def inspected(layers: list[Any], l2: float = 0.0) -> Record:
+    cr.random.seed(0)
+    model = cr.Sequential(layers, dtype="float64")
+    model.compile(loss="squared_error", l2=l2)
+    return model.inspect([[0.5, -1.0], [1.0, 2.0]], [0.0, 1.0])
+
+
+def test_a_maxout_unit_says_which_piece_has_won() -> None:
+    record = inspected([cr.Maxout(2, pieces=3), cr.Dense(1)])
+    for sample in range(2):
+        for piece in range(6):
+            step = steps_of(record, 1, piece, sample)["activation"]
+            unit = piece // 3
+            z = record.z[1][sample, 3 * unit : 3 * unit + 3]
+            won = 3 * unit + int(z.argmax())
+            symbols = ", ".join(f"z⁽¹⁾[{3 * unit + k}]" for k in range(3))
+            assert step.lines[0] == f"a⁽¹⁾[{unit}] = max({symbols})"
+            assert value_of(numbers_of(step) or "") == pytest.approx(z.max(), rel=1e-5)
+            which = "this piece" if won == piece else f"z⁽¹⁾[{won}]"
+            assert step.lines[-1].endswith(f"({which} is the largest)")
+
+
+def test_a_prelu_unit_shows_its_slope() -> None:
+    record = inspected([cr.Dense(4, activation=cr.PReLU(alpha_initializer="uniform")), cr.Dense(1)])
+    z, a, slopes = record.z[1], record.a[1], record.df[1]
+    assert slopes is not None
+    for sample in range(2):
+        for unit in range(4):
+            steps = steps_of(record, 1, unit, sample)
+            at = f"z⁽¹⁾[{unit}]"
+            assert steps["activation"].lines[0] == f"a⁽¹⁾[{unit}] = max({at}, 0) + γ min({at}, 0)"
+            assert steps["slope"].lines[0] == f"f₁′({at}) = I({at} > 0) + γ I({at} ≤ 0)"
+            gamma = float(steps["slope"].lines[1].split("+ ")[1].split(" ×")[0].strip("()"))
+            if z[sample, unit] < 0:
+                assert gamma == pytest.approx(slopes[sample, unit], rel=1e-5)
+            given = value_of(numbers_of(steps["activation"]) or "")
+            assert given == pytest.approx(a[sample, unit], rel=1e-5)
+
+
+def test_a_slope_of_several_layers_is_named() -> None:
+    record = inspected([cr.Dense(3, "tanh"), cr.BatchNorm(), cr.Dense(1)])
+    step = steps_of(record, 1, 1, 0)["slope"]
+    assert step.lines[0] == "f₁′(z⁽¹⁾[1]) = d(tanh → BatchNorm)/dz⁽¹⁾[1]"
+
+
+def test_the_penalty_is_added() -> None:
+    record = inspected([cr.Dense(3, "tanh"), cr.Dense(1)], l2=0.5)
+    derivation = record.explain(1, 2, 1, weight=1)
+    step = derivation.steps[-1]
+    w = record.W[1][2, 1]
+    assert (step.title, derivation.penalty) == ("with penalty", pytest.approx(0.5 * w))
+    assert step.lines[0] == "∂R/∂w⁽¹⁾[2,1] = ∂L/∂w⁽¹⁾[2,1] + λ w⁽¹⁾[2,1]"
+    assert value_of(numbers_of(step) or "") == pytest.approx(derivation.value + 0.5 * w, rel=1e-5)
+    assert "the penalty adds record.penalty_dW[1][2,1]" in str(derivation)
+    bias = record.explain(1, 2, 1, weight="bias")
+    assert (bias.steps[-1].title, bias.penalty) == ("gradient", 0.0)
+    plain = inspected([cr.Dense(3, "tanh"), cr.Dense(1)]).explain(1, 2, 1, weight=1)
+    assert (plain.steps[-1].title, plain.penalty) == ("gradient", 0.0)
+    own = inspected([cr.Dense(3, "tanh", kernel_regularizer="l1"), cr.Dense(1)])
+    step = own.explain(1, 2, 1, weight=1).steps[-1]
+    assert step.lines[0] == "∂R/∂w⁽¹⁾[2,1] = ∂L/∂w⁽¹⁾[2,1] + ∂r/∂w⁽¹⁾[2,1]"
+
+
+def test_numbers_of_numpy_name_layers() -> None:
+    record = inspected([cr.Dense(3, "tanh"), cr.Dense(1)])
+    one = record.explain(np.int64(1), np.int64(2), np.int8(1))  # type: ignore[arg-type]
+    assert str(one) == str(record.explain(1, 2, 1))
+    for wrong in (1.0, "1", None):
+        with pytest.raises(ArgumentError, match=r"^W\[l\]: got l = "):
+            record.explain(wrong, 0)  # type: ignore[arg-type]
 
 
 # Long sums -----------------------------------------------------------------------------------

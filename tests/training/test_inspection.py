@@ -149,7 +149,7 @@ def test_gradients_are_those_of_autodiff(case: Case) -> None:
     record, model = case.record, case.model
     loss = model.compiled().loss
     checked = record.y
-    for p in model.trainable():
+    for p in model.trainable_parameters():
         p.grad = None
     loss(cr.tensor(checked), model(cr.tensor(case.x))).mean().backward()
     found = {name: p.grad for name, p in model.parameters().items()}

@@ -90,6 +90,28 @@ def test_sigmoid_twice(i: int) -> None:
     model.fit(X, YES, verbose=0)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    "given",
+    ["squared_error", cr.losses.BinaryCrossEntropy(from_logits=False), lambda y, p: abs(y - p)],
+)
+def test_softmax_on_one_unit(name: str, given: Any) -> None:
+    models = networks(1, name)[: None if name == "softmax" else 5]
+    always = {"softmax": 1, "log_softmax": 0}[name]
+    for model in models:
+        assert errors_of(model, YES, given) == (
+            f"activation: got '{name}' for a last layer with one unit, whose output is always "
+            f"{always}; expected 'sigmoid', or no activation and loss='binary_cross_entropy'. "
+            "Softmax shares 1 out among the units: it takes one unit a class, two for yes or no."
+        )
+
+
+def test_softmax_over_places_may_end_in_one_unit() -> None:
+    model = Written(3, lambda z: cr.softmax(z).reshape(-1, 3, 1))
+    model.compile("sgd", "mse")
+    model.fit(X, np.eye(3)[LABELS][:, :, None], verbose=0)
+
+
 def test_logits_for_a_loss_of_probabilities() -> None:
     model = cr.Sequential([cr.Dense(3)])
     assert errors_of(model, LABELS, cr.losses.CrossEntropy(from_logits=False)) == (

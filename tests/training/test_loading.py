@@ -145,6 +145,63 @@ def test_without_compiling(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+def frozen_network() -> cr.Sequential:
+    inner = cr.Sequential([cr.Dense(3), cr.Dense(2)])
+    model = cr.Sequential([cr.Dense(4), cr.BatchNorm(), inner, cr.Dense(2)])
+    model.compile("sgd", "mse")
+    model.make_parameters((3,))
+    model.layers[0].kernel.trainable = False  # type: ignore[union-attr]
+    model.layers[1].trainable = False
+    inner.trainable = False
+    inner.layers[1].trainable = True
+    return model
+
+
+def test_what_is_frozen_stays_frozen(tmp_path: Path) -> None:
+    model = frozen_network()
+    model.save(tmp_path / "model")
+    loaded = cr.load(tmp_path / "model")
+    for one, other in zip(model.modules().items(), loaded.modules().items(), strict=True):
+        assert (one[0], one[1].trainable) == (other[0], other[1].trainable)
+    kept = [p.name for p in loaded.trainable_parameters()]
+    assert kept == [
+        "layers.0.bias",
+        "layers.2.layers.1.kernel",
+        "layers.2.layers.1.bias",
+        "layers.3.kernel",
+        "layers.3.bias",
+    ]
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    for each in (model, loaded):
+        each.fit(x, y, shuffle=False, verbose=0)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    loaded.layers[1].trainable = True  # type: ignore[attr-defined]
+    assert len(loaded.trainable_parameters()) == 7
+
+
+def test_files_that_do_not_say_what_is_frozen(tmp_path: Path) -> None:
+    model = frozen_network()
+    model.save(tmp_path / "model")
+    file = tmp_path / "model" / "model.json"
+    document = json.loads(file.read_text("utf-8"))
+    del document["frozen"]
+    file.write_text(json.dumps(document), "utf-8")
+    loaded = cr.load(tmp_path / "model")
+    assert loaded.trainable
+    assert len(loaded.trainable_parameters()) == len(loaded.parameters()) - 2
+
+
+def test_a_frozen_path_that_is_not_there(tmp_path: Path) -> None:
+    frozen_network().save(tmp_path / "model")
+    file = tmp_path / "model" / "model.json"
+    text = file.read_text("utf-8").replace('"layers.2.layers.0"', '"layers.7"')
+    file.write_text(text, "utf-8")
+    with pytest.raises(FileError, match=r"a damaged document \('layers.7'\)"):
+        cr.load(tmp_path / "model")
+
+
 def test_several_axes(tmp_path: Path) -> None:
     model = cr.Sequential([cr.Dense(2)])
     model.make_parameters((5, 3))

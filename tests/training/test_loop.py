@@ -268,7 +268,7 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 
     x = np.arange(12.0)[:, None] / 12
     model = cr.Sequential([cr.Dense(1)])
-    model.compile("sgd", spying)
+    model.compile("sgd", spying, run_eagerly=True)
     orders = []
     for shuffle in (True, False):
         seen.clear()

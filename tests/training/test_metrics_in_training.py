@@ -31,6 +31,43 @@ def fitted(units: int, loss: Any, y: Any, metrics: Any, last: str | None = None)
     return model
 
 
+def squares(y: cr.Tensor, prediction: cr.Tensor) -> cr.Tensor:
+    return cr.square(y - prediction)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "confusion_matrix"])
+def test_an_output_that_nobody_can_read_is_refused_before_training(name: str) -> None:
+    model = cr.Sequential([cr.Dense(1)])
+    model.make_parameters((3,))
+    before = model.get_weights()
+    model.compile("sgd", squares, [name])
+    kind = type(cr.metrics.METRICS[name]()).__name__
+    with pytest.raises(ArgumentError) as caught:
+        model.fit(X, YES, verbose=0)
+    assert str(caught.value) == (
+        f"prediction for the metric '{name}': got an output that may be probabilities, logits or "
+        "scores; expected probabilities, from 0 to 1. Say what they are: "
+        f"cr.metrics.{kind}(from_logits=True), or from_logits=False for probabilities, or "
+        "threshold=0.0 for scores."
+    )
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for options in ({"from_logits": True}, {"threshold": 0.5}):
+        model.compile("sgd", squares, [cr.metrics.METRICS[name](**options), "roc_auc"])
+        model.fit(X, YES, verbose=0)
+
+
+def test_losses_and_functions_beside_the_loss() -> None:
+    metrics = ["huber", cr.losses.AbsoluteError(), lambda y, p: abs(y - p)]
+    model = fitted(1, "squared_error", X[:, 0], metrics)
+    found = model.evaluate(X, X[:, 0], return_dict=True, batch_size=7)
+    error = abs(model.predict(X)[:, 0] - X[:, 0])
+    assert found["absolute_error"] == pytest.approx(error.mean())
+    assert found["<lambda>"] == pytest.approx(error.mean())
+    huber = np.where(error < 1, 0.5 * error**2, error - 0.5)
+    assert found["huber"] == pytest.approx(huber.mean())
+
+
 @pytest.mark.parametrize(
     ("loss", "last", "y", "cut"),
     [

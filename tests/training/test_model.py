@@ -109,6 +109,70 @@ def test_a_vector_of_targets_does_not_broadcast() -> None:
     assert model.evaluate(X, TARGET, return_dict=True)["loss"] == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda y, p: cr.square(y - p).mean(), "mse"),
+        (lambda y, p: cr.square(y - p).mean(axis=-1), "mse"),
+        (lambda y, p: cr.square(y - p), "mse"),
+        (lambda y, p: (cr.softplus(p) - y * p).mean(), "binary_cross_entropy"),
+    ],
+)
+def test_a_function_as_the_loss_trains_as_the_loss_of_that_name(function: Any, named: str) -> None:
+    y = (TARGET.mean() < TARGET).astype(int)
+    for targets in (y, y[:, None], y.astype(bool), y.tolist()):
+        found = []
+        for given in (function, named):
+            model = regressor()
+            model.compile("adam", given)
+            history = model.fit(X, targets, epochs=3, batch_size=8, verbose=0)
+            found.append([*history.history["loss"], *model.predict(X).ravel()])
+        np.testing.assert_allclose(found[0], found[1], rtol=2e-4, atol=1e-6)
+
+
+def test_layers_come_in_one_list() -> None:
+    for call in (
+        lambda: cr.Sequential(cr.Dense(3), cr.Dense(1)),  # type: ignore[arg-type]
+        lambda: cr.Sequential(cr.Dense(3)),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(DtypeError) as caught:
+            call()
+        assert str(caught.value) == (
+            "layers: got a Dense by itself; expected one list of layers, as in "
+            "cr.Sequential([cr.Dense(3), cr.Dense(1)])."
+        )
+
+
+@pytest.mark.parametrize(
+    "given", [None, (), [], cr.EarlyStopping("loss"), [cr.EarlyStopping("loss")]]
+)
+def test_one_callback_several_or_none(given: Any) -> None:
+    assert len(classifier().fit(X, LABELS, callbacks=given, verbose=0).history["loss"]) == 1
+
+
+def test_a_frozen_layer_learns_nothing() -> None:
+    model = classifier()
+    model.layers[0].trainable = False
+    model.make_parameters((3,))
+    before = model.get_weights()
+    model.fit(X, LABELS, verbose=0)
+    kept = [(a == b).all() for a, b in zip(before, model.get_weights(), strict=True)]
+    assert kept == [True, True, False, False]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_frozen_model_says_that_it_learns_nothing(optimizer: str) -> None:
+    model = classifier()
+    model.compile(optimizer, "cross_entropy", l2=0.1)
+    model.trainable = False
+    model.make_parameters((3,))
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="^the model has no trainable parameters: nothing is"):
+        history = model.fit(X, LABELS, epochs=2, batch_size=40, verbose=0)
+    assert_equal(model.get_weights(), before)
+    assert history.history["loss"][0] == history.history["loss"][1]
+
+
 def test_a_model_of_ones_own_trains() -> None:
     class Skip(cr.Model):
         """Two branches, a list of layers, and a parameter of its own."""
@@ -144,9 +208,13 @@ def test_training_is_said_to_the_layers() -> None:
             return x
 
     model = cr.Sequential([cr.Dense(1), Noting()])
-    model.compile("sgd", "squared_error")
+    model.compile("sgd", "squared_error", run_eagerly=True)
     model.fit(X, TARGET, verbose=0)
     assert seen == {(True, False), (False, True)}  # steps, and types
+    seen.clear()
+    model.compile("sgd", "squared_error")
+    model.fit(X, TARGET, verbose=0)
+    assert seen == {(True, True), (False, True)}  # traced steps, and types
     seen.clear()
     model.evaluate(X, TARGET)
     model.predict(X)
@@ -177,7 +245,10 @@ def test_batch_size_changes_no_result(batch_size: int) -> None:
             model.predict(X, batch_size=batch_size), outputs, rtol=1e-5, atol=1e-6
         )
         assert_equal(model.get_weights(), before)
-        assert all(p.grad is None or np.isfinite(p.grad.numpy()).all() for p in model.trainable())
+        assert all(
+            p.grad is None or np.isfinite(p.grad.numpy()).all()
+            for p in model.trainable_parameters()
+        )
 
 
 def test_evaluate_measures_what_scikit_learn_measures() -> None:
@@ -496,10 +567,6 @@ def test_not_compiled() -> None:
             f"metrics: got 'maee'; expected names among {', '.join(METRICS)}. Did you mean 'mae'",
         ),
         ({"l2": -1}, "l2: got -1; expected a finite number from 0."),
-        (
-            {"run_eagerly": False},
-            "run_eagerly: got False; expected True. This version has only the dynamic graph.",
-        ),
     ],
 )
 def test_arguments_of_compile_that_do_not_fit(arguments: dict[str, Any], text: str) -> None:
@@ -520,7 +587,7 @@ def test_what_compile_takes() -> None:
     assert [m.name for m in model.setup.make_metrics()] == ["accuracy"]
     model.compile(metrics=[R2, "mse"])
     assert [m.name for m in model.setup.make_metrics()] == ["r2", "mse"]
-    assert repr(model.setup.optimizer) == "SGD(learning_rate=0.01, momentum=0, nesterov=0)"
+    assert repr(model.setup.optimizer) == "SGD(learning_rate=0.01, momentum=0, nesterov=False)"
     assert model.setup.loss.name == "squared_error"
 
 

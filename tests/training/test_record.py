@@ -226,3 +226,45 @@ def test_slopes_and_jacobians() -> None:
         record.slopes(1, 0, 3)
     with pytest.raises(ArgumentError, match=r"sample: got -1; .* from 0 to 3: samples\."):
         record.jacobian(1, -1)
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [
+        ([cr.BatchNorm()], ("BatchNorm",)),
+        ([cr.Flatten(), cr.LayerNorm(), cr.Activation("tanh")], ("Flatten", "LayerNorm", "tanh")),
+        ([cr.Sequential([cr.LayerNorm()])], ("LayerNorm",)),
+    ],
+)
+def test_layers_before_the_first_are_named(first: list[Any], names: tuple[str, ...]) -> None:
+    model = cr.Sequential([*first, cr.Dense(2)], dtype="float64")
+    model.compile(loss="squared_error")
+    x = np.array([[1.0, 2.0], [0.0, 5.0]])
+    record = model.inspect(x, np.zeros((2, 2)))
+    assert record.before == names
+    np.testing.assert_array_equal(record.x, x)
+    received = x
+    for layer in first:
+        received = layer(received)
+    np.testing.assert_allclose(record.a[0], received, rtol=1e-12)
+    assert [heading for heading, _ in record.sections()[:2]] == [
+        "input",
+        " → ".join(("input", *names)),
+    ]
+    assert f"a⁽⁰⁾ is {' → '.join(('input', *names))}." in str(record.explain(1, 0))
+
+
+@pytest.mark.parametrize("first", [[], [cr.Dropout(0.5)], [cr.GaussianNoise(0.1)]])
+def test_without_layers_before_the_first_a0_is_the_input(first: list[Any]) -> None:
+    model = cr.Sequential([*first, cr.Dense(2)])
+    record = model.inspect([[1.0, 2.0]])
+    assert record.before == ()
+    np.testing.assert_array_equal(record.x, record.a[0])
+    assert [heading for heading, _ in record.sections()][:2] == ["input", "layer 1: linear, 2 → 2"]
+
+
+def test_an_embedding_stands_before_the_first_layer() -> None:
+    model = cr.Sequential([cr.Embedding(5, 3), cr.Flatten(), cr.Dense(2)])
+    record = model.inspect([[1, 2], [4, 0]])
+    assert record.before == ("Embedding", "Flatten")
+    assert record.x.tolist() == [[1, 2], [4, 0]]

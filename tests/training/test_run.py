@@ -92,7 +92,7 @@ def test_a_number_is_predicted_by_one_output() -> None:
     setup = run.model.compiled()
     assert setup.loss.name == "squared_error"
     assert [metric.name for metric in setup.make_metrics()] == ["r2"]
-    assert repr(setup.optimizer) == "SGD(learning_rate=0.5, momentum=0, nesterov=0)"
+    assert repr(setup.optimizer) == "SGD(learning_rate=0.5, momentum=0, nesterov=False)"
 
 
 def test_the_task_may_be_told() -> None:

@@ -79,7 +79,7 @@ def test_shared_layers_count_once_in_the_total() -> None:
     model = cr.Sequential([layer, cr.Activation("tanh"), layer])
     model.make_parameters((3,))
     summary = model.summary()
-    assert [row.parameters for row in summary.rows] == [12, 0, 12]
+    assert [row.parameters for row in summary.rows] == [12, 0, 0]
     assert summary.total == 12
 
 
@@ -201,3 +201,18 @@ def test_wide_tables_fit_a_terminal() -> None:
     assert "leaky_relu" in text
     assert "…" in text
     assert "leaky_relu(gamma=0.123456)" in model.summary()._repr_html_()
+
+
+def test_a_layer_that_comes_again_is_marked_and_counts_once() -> None:
+    twice = cr.Dense(3)
+    model = cr.Sequential([cr.Dense(3), twice, cr.Activation("tanh"), twice])
+    model.make_parameters((3,))
+    summary = model.summary()
+    assert [row.layer for row in summary.rows] == [
+        "1 Dense",
+        "2 Dense",
+        "3 Activation",
+        "4 Dense (again 2)",
+    ]
+    assert [row.parameters for row in summary.rows] == [12, 12, 0, 0]
+    assert summary.total == 24 == sum(row.parameters for row in summary.rows)

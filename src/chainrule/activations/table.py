@@ -30,6 +30,7 @@ PROPERTIES = (
 LEGEND = (
     "I(·) is 1 where the condition holds, else 0.",
     "zero-centered: f is odd, so inputs symmetric about 0 give the mean 0.",
+    "range of f′: its values where f is differentiable, kinks left out.",
     "saturates: f′ → 0 as x → −∞ (left), as x → ∞ (right).",
     "smooth: Cᵏ has k continuous derivatives.",
     "kinks: where f is not differentiable, and the value that f′ is given there.",

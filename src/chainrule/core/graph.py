@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -83,7 +83,12 @@ class Primitive:
         domain: open interval from which the float arguments may come.
         examples: arguments for the conformance tests.
         symbol: how to write it in a formula, with ``{0}``, ``{1}`` for the arguments.
+        lower: of an elementwise primitive, ``lower(f, *values, **attrs)``: its native code, written
+            with the builder ``f`` of ``native.ir``.
         is_elementwise: whether each element of the result depends on those at its own place only.
+        into: ``into(out, *arrays, **attrs)``, which writes into an array what ``eval`` returns,
+            bit for bit; or a ufunc that does so with its own ``out``, where attributes do not
+            matter. Of an elementwise primitive, ``out`` may be one of the arrays.
     """
 
     __slots__ = (
@@ -92,8 +97,10 @@ class Primitive:
         "domain",
         "eval",
         "examples",
+        "into",
         "is_elementwise",
         "joint_vjp",
+        "lower",
         "name",
         "symbol",
         "type_rule",
@@ -112,6 +119,8 @@ class Primitive:
         examples: Iterable[Example] = (),
         symbol: str = "",
         is_elementwise: bool = False,
+        into: Rule | None = None,
+        lower: Rule | None = None,
     ) -> None:
         if name in PRIMITIVES:
             raise GraphError(f"a primitive named {name!r} exists already")
@@ -125,6 +134,8 @@ class Primitive:
         self.examples = tuple(examples)
         self.symbol = symbol
         self.is_elementwise = is_elementwise
+        self.into = into
+        self.lower = lower
         PRIMITIVES[name] = self
 
     @property
@@ -232,6 +243,13 @@ class Graph:
         names: names of the inputs, for printing (default: ``x1``, ``x2``, ...).
     """
 
+    # Filled by chainrule.passes
+    optimize: ClassVar[Callable[[Any], Graph]]
+    # Filled by chainrule.viz.graphs.methods
+    to_svg: ClassVar[Callable[..., str]]
+    to_dot: ClassVar[Callable[..., str]]
+    _repr_svg_: ClassVar[Callable[..., str]]
+
     def __init__(
         self, inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[str] = ()
     ) -> None:
@@ -265,6 +283,12 @@ class Graph:
     def rebuilt(self, outputs: Sequence[Node]) -> Graph:
         """Return a graph of the same inputs and names that computes the results otherwise."""
         return Graph(self.inputs, outputs, [self.names[x] for x in self.inputs])
+
+    def moved(self, made: Mapping[Node, Node]) -> Graph:
+        """Return a graph of other nodes that correspond to those of this one."""
+        inputs = [made[x] for x in self.inputs]
+        outputs = [made.get(y, y) for y in self.outputs]
+        return Graph(inputs, outputs, [self.names[x] for x in self.inputs])
 
     def verify(self) -> None:
         """Check the graph's own rules.
@@ -350,7 +374,7 @@ class Graph:
         for node in self.nodes:
             assert node.primitive is not None
             parts = [self.name(x) for x in node.inputs]
-            parts += [f"{key}={value}" for key, value in node.attrs.items()]
+            parts += [f"{key}={value}".replace("\n", "\n  ") for key, value in node.attrs.items()]
             call = f"{node.primitive.name}({', '.join(parts)})"
             lines.append(f"  {self.names[node]}: {node.type} = {call}")
         lines += [f"  return {', '.join(self.name(x) for x in self.outputs)}", "}"]

@@ -70,8 +70,8 @@ class _Mode(threading.local):
     #: What backward passes over traced values do first: ``(outputs, stop)`` to the outputs of
     #: an equal graph that is better to differentiate.
     rewriter: Callable[[Sequence[Tensor], Sequence[Node]], list[Tensor]] | None = None
-    #: Whether nodes that are evaluated note where they come from, too.
-    noting_origins: bool = False
+    #: Where nodes that are evaluated are noted, each with its origin.
+    notebook: list[Tensor] | None = None
     #: What goes into the ``Origin`` of nodes.
     scope: tuple[str, ...] = ()
     part: Part = "forward"
@@ -106,6 +106,16 @@ def part(name: Part) -> Iterator[None]:
         yield
     finally:
         mode.part = before
+
+
+@contextmanager
+def scope_kept() -> Iterator[None]:
+    """Restore the scope that nodes are made in when the block ends."""
+    before = mode.scope
+    try:
+        yield
+    finally:
+        mode.scope = before
 
 
 @contextmanager
@@ -212,9 +222,12 @@ class Operand:
 
     def item(self) -> Any:
         """Return the value of a one-element tensor as a Python number."""
-        data = known(self.tensor(), "item()")
+        return self._element("item()")
+
+    def _element(self, wanted_by: str) -> Any:
+        data = known(self.tensor(), wanted_by)
         if data.size != 1:
-            raise ShapeError("item()", f"a tensor of shape {data.shape}", "exactly one element")
+            raise ShapeError(wanted_by, f"a tensor of shape {data.shape}", "exactly one element")
         return data.item()
 
     def tolist(self) -> Any:
@@ -237,13 +250,13 @@ class Operand:
         return format(self.item(), spec) if spec else str(self)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._element("float()"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._element("int()"))
 
     def __index__(self) -> int:
-        value = self.item()
+        value = self._element("a Python integer (range(), an index, a size)")
         if not isinstance(value, int):
             raise TypeError(f"only an integer tensor can be used as an index, not {self.dtype}")
         return value
@@ -448,6 +461,61 @@ class Parameter(Operand):
         return f"Parameter({self.name!r}, {self.type})"
 
 
+class Number(Operand):
+    """A Python number that is an input of a trace.
+
+    Like a number it is weak, which is to say that it takes the dtype of the array that it meets,
+    and with other numbers it makes numbers. Where its value is asked for there is none.
+
+    Args:
+        node: the number in 64 bits, 0-d.
+        kind: ``float`` or ``int``.
+    """
+
+    __slots__ = ("kind", "node")
+
+    def __init__(self, node: Tensor, kind: type) -> None:
+        self.node = node
+        self.kind = kind
+
+    def tensor(self) -> Tensor:
+        """Return the number as an array of its own: float32 or int64."""
+        return self.in_dtype(_default_dtype(self.kind))
+
+    def in_dtype(self, dtype: Dtype) -> Tensor:
+        """Return the number as an array of a dtype."""
+        return self.node.astype(dtype)
+
+    @property
+    def type(self) -> ArrayType:
+        """Shape and dtype of the number as an array of its own."""
+        return ArrayType((), _default_dtype(self.kind))
+
+
+def _on_numbers(name: str) -> Any:
+    """Return an operator that makes a number of two, and else does what arrays do."""
+
+    def operator(self: Number, other: Any) -> Any:
+        kind: Any = other.kind if type(other) is Number else type(other)
+        if kind is not float and kind is not int:
+            return getattr(Operand, name)(self, other)
+        is_float = float in (self.kind, kind) or "div" in name
+        mine = self.node.astype(FLOAT64) if is_float else self.node
+        value = other.node if type(other) is Number else Tensor(np.asarray(other, mine.dtype))
+        return Number(getattr(mine, name)(value), float if is_float else int)
+
+    return operator
+
+
+def _negative(self: Number) -> Any:
+    return Number(-self.node, self.kind)
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv"):
+    setattr(Number, f"__{_name}__", _on_numbers(f"__{_name}__"))
+Number.__neg__ = _negative
+
+
 def bind(primitive: Primitive, *inputs: Tensor, **attrs: Any) -> Tensor:
     """Apply a primitive: evaluate it, record it where a gradient may be asked for, or trace it.
 
@@ -476,14 +544,15 @@ def bind(primitive: Primitive, *inputs: Tensor, **attrs: Any) -> Tensor:
         ) from error
     if type(data) is not _ndarray and type(data) is not tuple:
         data = np.asarray(data)
-    if mode.noting_origins:
-        return _noted(data, primitive, inputs, attrs, tracked)
+    if mode.notebook is not None:
+        return _noted(mode.notebook, data, primitive, inputs, attrs, tracked)
     if tracked and mode.recording and (type(data) is tuple or data.dtype.kind == "f"):
         return Tensor(data, primitive, inputs, attrs, True)
     return Tensor(data)
 
 
 def _noted(
+    notebook: list[Tensor],
     data: Any,
     primitive: Primitive,
     inputs: tuple[Tensor, ...],
@@ -494,6 +563,7 @@ def _noted(
     tracked = tracked and mode.recording and (type(data) is tuple or data.dtype.kind == "f")
     result = Tensor(data, primitive, inputs, attrs, tracked)
     result._origin = _origin()
+    notebook.append(result)
     return result
 
 
@@ -519,6 +589,8 @@ def as_tensor(x: TensorLike, dtype: Dtype | None = None) -> Tensor:
         return x  # type: ignore[no-any-return]
     if kind is float or kind is int or kind is bool:
         return Tensor(np.asarray(x, dtype or _default_dtype(kind)))
+    if kind is Number and dtype is not None:
+        return x.in_dtype(dtype)  # type: ignore[no-any-return]
     if isinstance(x, Operand):
         return x.tensor()
     if isinstance(x, float | int) and not isinstance(x, np.generic):  # np.float64 is a float

@@ -32,6 +32,7 @@ from chainrule.losses.targets import finite
 
 __all__ = [
     "LOSSES",
+    "NAMES",
     "AbsoluteError",
     "AbsolutePercentageError",
     "BinaryCrossEntropy",
@@ -122,6 +123,9 @@ _ALIASES = {
     "mape": "absolute_percentage_error",
     "mean_absolute_percentage_error": "absolute_percentage_error",
 }
+
+#: All names that ``loss`` knows.
+NAMES = frozenset([*LOSSES, *_ALIASES])
 
 
 def loss(given: str | Loss | type[Loss] | Callable[[Tensor, Tensor], Tensor]) -> Loss:

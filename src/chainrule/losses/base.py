@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ShapeError
+from chainrule.core.keywords import Explained
 from chainrule.core.tensor import Tensor, as_tensor
-from chainrule.core.types import Array, ArrayType, Dtype
+from chainrule.core.types import Array, ArrayType, Dtype, Shape
 from chainrule.losses.output import LastLayer, Output, Reading, check_reach
 from chainrule.losses.targets import as_array, like_output
 from chainrule.ops.elementwise import log, maximum, where
@@ -20,7 +21,7 @@ from chainrule.ops.reduce import sum as sum_
 from chainrule.ops.shape import reshape
 
 
-class Loss:
+class Loss(Explained):
     """A loss of each sample.
 
     ``check`` looks at all targets once, before training, and brings them into the form that
@@ -128,7 +129,8 @@ class CustomLoss(Loss):
     """A function of (y, prediction) as a loss.
 
     Args:
-        function: returns the loss of each sample, shape (n,), or their mean, shape ().
+        function: returns the loss of each sample, shape (n,), or their mean, shape (). Targets
+            that are as many as the outputs reach it in the shape and the dtype of the prediction.
 
     >>> from chainrule.ops.elementwise import square
     >>> loss = CustomLoss(lambda y, prediction: square(y - prediction).sum(axis=1))
@@ -146,13 +148,22 @@ class CustomLoss(Loss):
         return None
 
     def check(self, y: Any, prediction: ArrayType) -> Array:
-        """Return the targets as they came; floats in the network's dtype."""
+        """Return targets that broadcast with the predictions as one expects.
+
+        Where there is one target an output, they get its shape, (n,) beside (n, 1), and its dtype.
+        Others, such as labels beside several outputs, stay as they came.
+        """
         targets = as_array(y)
+        outputs = prediction.shape[1:]
+        if targets.ndim and _without_ones(targets.shape[1:]) == _without_ones(outputs):
+            return targets.reshape(len(targets), *outputs).astype(prediction.dtype)
         return targets.astype(prediction.dtype) if targets.dtype.kind == "f" else targets
 
     def __call__(self, y: Tensor, prediction: Tensor) -> Tensor:
         """Return the loss of each sample."""
         loss = as_tensor(self.function(y, prediction))
+        if loss.ndim > 1 and loss.shape == (prediction.shape[0], *[1] * (loss.ndim - 1)):
+            return reshape(loss, loss.shape[:1])  # one number a sample, in a column
         if loss.shape not in ((), (prediction.shape[0],)):
             raise ShapeError(
                 f"result of the loss {self.name!r}",
@@ -167,6 +178,13 @@ class CustomLoss(Loss):
 
     def __repr__(self) -> str:
         return f"CustomLoss({self.name})"
+
+
+def _without_ones(shape: Shape) -> Shape:
+    """Return a shape without the axes of size 1 at its end."""
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
 
 
 # Parts of equations --------------------------------------------------------------------------

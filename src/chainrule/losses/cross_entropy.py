@@ -26,11 +26,11 @@ from chainrule.losses.base import (
 from chainrule.losses.output import LastLayer, Output, Reading
 from chainrule.losses.targets import class_targets, distribution_targets, yes_or_no
 from chainrule.ops.elementwise import expm1, log, maximum, power, sigmoid, softplus, where
-from chainrule.ops.functional import log_softmax, softmax
 from chainrule.ops.index import take_along_axis
 from chainrule.ops.reduce import mean
 from chainrule.ops.reduce import sum as sum_
 from chainrule.ops.shape import expand_dims, squeeze
+from chainrule.ops.softmax import log_softmax, softmax
 
 #: Activations whose values are probabilities.
 PROBABLE = ("softmax", "sigmoid", "hard_sigmoid")

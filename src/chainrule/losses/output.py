@@ -63,6 +63,26 @@ class LastLayer:
         return f"a last layer with {self.activation!r}"
 
 
+def check_units(last: LastLayer) -> None:
+    """Raise ``ArgumentError`` for a last layer that always gives the same: softmax on one unit.
+
+    Args:
+        last: the network's last layer.
+    """
+    if last.units == 1 and last.activation in _SHARED_OUT:
+        always = "0" if last.activation == "log_softmax" else "1"
+        raise ArgumentError(
+            "activation",
+            f"{last.activation!r} for a last layer with one unit, whose output is always {always}",
+            "'sigmoid', or no activation and loss='binary_cross_entropy'",
+            "Softmax shares 1 out among the units: it takes one unit a class, two for yes or no.",
+        )
+
+
+#: Activations that share a probability of 1 out among the units.
+_SHARED_OUT = ("softmax", "log_softmax")
+
+
 def check_reach(targets: Array, last: LastLayer) -> None:
     """Raise ``ArgumentError`` for targets that the last layer surely cannot give.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from chainrule.core.errors import ArgumentError, DtypeError, nearest
-from chainrule.metrics.base import MeanMetric, MeanOf, Metric
+from chainrule.losses import NAMES as LOSS_NAMES
+from chainrule.losses import Loss, loss_from_config, loss_to_config
+from chainrule.losses import loss as find_loss
+from chainrule.metrics.base import MeanLoss, MeanMetric, MeanOf, Metric
 from chainrule.metrics.classes import Accuracy, ClassMetric, TopK
 from chainrule.metrics.confusion import F1, ConfusionMatrix, FBeta, Precision, Recall
 from chainrule.metrics.ranking import RocAuc
@@ -27,6 +31,7 @@ __all__ = [
     "ConfusionMatrix",
     "FBeta",
     "MeanAbsoluteError",
+    "MeanLoss",
     "MeanMetric",
     "MeanOf",
     "MeanSquaredError",
@@ -94,16 +99,17 @@ _GROWING = re.compile(
 
 
 #: What names or makes a metric, and several of them.
-MetricLike: TypeAlias = str | Metric | Callable[[], Metric]
-MetricsLike: TypeAlias = MetricLike | Sequence[MetricLike]
+MetricLike: TypeAlias = str | Metric | Loss | Callable[[], Metric] | Callable[[Any, Any], Any]
+MetricsLike: TypeAlias = MetricLike | Sequence[MetricLike] | None
 
 
 def metric_maker(given: MetricLike) -> Callable[[], Metric]:
     """Return what makes a metric, from its name.
 
     Args:
-        given: a name, a metric (it is only copied, never changed), or what makes one, such as a
-            subclass of ``Metric``.
+        given: a name, that of a loss, too; a metric (it is only copied, never changed); what makes
+            one, such as a subclass of ``Metric``; a function of (y, prediction), two arrays, which
+            returns one value a sample; or a loss.
 
     Raises:
         ArgumentError: an unknown name, with the nearest known ones.
@@ -115,12 +121,19 @@ def metric_maker(given: MetricLike) -> Callable[[], Metric]:
     """
     if isinstance(given, Metric):
         return given.fresh
+    if isinstance(given, Loss):
+        return MeanLoss(given).fresh
+    if isinstance(given, type) and issubclass(given, Loss):
+        return MeanLoss(given()).fresh
     if callable(given):
-        return given
+        make: Any = given
+        return MeanOf(make).fresh if _takes_two(make) else make
     expected = f"names among {', '.join(METRICS)}"
     if not isinstance(given, str):
         raise DtypeError("metrics", f"a {type(given).__name__}", f"{expected}, or metrics")
     name = _ALIASES.get(given, given)
+    if name not in METRICS and given in LOSS_NAMES:
+        return MeanLoss(find_loss(given), by_name=True).fresh
     if name not in METRICS:
         raise ArgumentError("metrics", repr(given), expected, nearest(given, [*METRICS, *_ALIASES]))
     return METRICS[name]
@@ -132,9 +145,38 @@ def metric_makers(given: MetricsLike) -> list[Callable[[], Metric]]:
     Raises:
         ArgumentError: an unknown name, with the nearest known ones.
     """
-    if isinstance(given, str | Metric) or callable(given):
+    if given is None:
+        return []
+    if isinstance(given, str | Metric | Loss) or callable(given):
         given = [given]
+    if isinstance(given, Mapping):
+        raise ArgumentError(
+            "metrics",
+            "a dict of metrics by output",
+            "a list, such as ['accuracy']",
+            f"A model has one output: metrics={list(given.values())}.",
+        )
     return [metric_maker(one) for one in given]
+
+
+def _takes_two(given: Any) -> bool:
+    """Whether this is a function of (y, prediction), and not one that makes a metric."""
+    if isinstance(given, type):
+        return False
+    try:
+        signature = inspect.signature(given)
+    except (TypeError, ValueError):  # of a builtin
+        return False
+    for count, wanted in ((0, False), (2, True)):
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            if wanted:
+                return False
+        else:
+            if not wanted:
+                return False
+    return True
 
 
 def metric_names(metrics: Sequence[Metric], weighted: Sequence[Metric] = ()) -> list[str]:
@@ -174,6 +216,10 @@ def metric_to_config(make: Callable[[], Metric]) -> str | dict[str, Any] | None:
     {'name': 'top_k', 'settings': {'k': 2, 'name': 'top_2'}}
     """
     metric = make()
+    if isinstance(metric, MeanLoss):
+        described = loss_to_config(metric.loss)
+        settings = {"by_name": metric.by_name, "name": metric.name}
+        return None if described is None else {"loss": described, "settings": settings}
     name = type(metric).name if isinstance(getattr(type(metric), "name", None), str) else ""
     if METRICS.get(name) is not type(metric):
         return None
@@ -191,6 +237,8 @@ def metric_from_config(config: str | Mapping[str, Any]) -> Callable[[], Metric]:
     """
     if isinstance(config, str):
         return metric_maker(config)
+    if "loss" in config:
+        return MeanLoss(loss_from_config(config["loss"]), **config["settings"]).fresh
     if config["name"] not in METRICS:
         raise ArgumentError("metrics", repr(config["name"]), f"names among {', '.join(METRICS)}")
     return METRICS[config["name"]](**config["settings"]).fresh

@@ -10,11 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ShapeError
+from chainrule.core.keywords import Explained
+from chainrule.core.tensor import as_tensor, known
 from chainrule.core.types import Array, ArrayType
-from chainrule.losses.output import Reading
+from chainrule.losses.base import Loss
+from chainrule.losses.output import Output, Reading
+from chainrule.losses.targets import as_array
 
 
-class Metric:
+class Metric(Explained):
     """A quantity that is gathered batch by batch, and is the same for any split into batches.
 
     Subclass it with ``update`` and ``result``; the constructor's arguments, if it has any, go into
@@ -87,7 +91,7 @@ class MeanMetric(Metric):
 
     def update(self, y: Array, prediction: Array, sample_weight: Array | None = None) -> None:
         """Take in one batch."""
-        values = self.values(y, prediction)
+        values = self.values(*arrays(y, prediction))
         if sample_weight is None:
             self._sum.add(values)
             self._weight.add(np.array([float(values.size)]))
@@ -129,8 +133,52 @@ class MeanOf(MeanMetric):
                 f"result of the metric {self.name!r}",
                 f"shape {values.shape}",
                 f"one value a sample, shape ({len(y)},)",
+                "" if values.shape else "Leave the mean out: it is taken over all samples.",
             )
         return values
+
+
+class MeanLoss(MeanMetric):
+    """The mean of a loss, as a metric beside another loss.
+
+    Args:
+        loss: the loss.
+        by_name: whether only its name was given: it is then taken from logits or from
+            probabilities as the model's loss is.
+        name: name in logs (default: the loss's).
+
+    >>> from chainrule.losses import Huber
+    >>> metric = MeanLoss(Huber())
+    >>> metric.update(np.array([[0.0], [0.0]]), np.array([[1.0], [2.0]]))
+    >>> metric.result()
+    1.0
+    """
+
+    settings = ("loss", "by_name", "name")
+
+    def __init__(self, loss: Loss, by_name: bool = False, name: str | None = None) -> None:
+        super().__init__(name or loss.name)
+        self.loss, self.by_name = loss, by_name
+
+    def read(self, reading: Reading) -> None:
+        """Be told by the model how to read the network's output."""
+        from_logits = getattr(self.loss, "from_logits", None)
+        given = reading.output is Output.LOGITS
+        is_told = given or reading.output is Output.PROBABILITIES
+        if self.by_name and is_told and from_logits is not None and given != from_logits:
+            self.loss = type(self.loss)(**{**self.loss.config(), "from_logits": given})
+
+    def check(self, y: Array, prediction: ArrayType) -> None:
+        """Refuse targets that the loss refuses."""
+        self.loss.check(y, prediction)
+
+    def values(self, y: Array, prediction: Array) -> Array:
+        """Return the loss of each sample."""
+        if prediction.dtype.kind != "f":
+            prediction = prediction.astype(np.float64)
+        targets = self.loss.check(y, ArrayType(prediction.shape, prediction.dtype))
+        losses = known(as_tensor(self.loss(as_tensor(targets), as_tensor(prediction))), self.name)
+        return losses if losses.shape else np.broadcast_to(losses, len(y))
 
 
 class ExactSum:
@@ -186,6 +234,25 @@ class ExactSum:
         if self._beyond:
             return Fraction(self._beyond)
         return sum(map(Fraction, self._parts), Fraction())
+
+
+def arrays(y: Any, prediction: Any) -> tuple[Array, Array]:
+    """Return targets and predictions, which may be lists or tensors, as arrays.
+
+    Raises:
+        ArgumentError: something else than numbers.
+    """
+    if all(isinstance(x, np.ndarray) and x.dtype.kind in "biuf" for x in (y, prediction)):
+        return y, prediction
+    try:
+        targets = as_array(y)
+    except ArgumentError as error:
+        fix = "Number the classes from 0: np.unique(labels, return_inverse=True)."
+        raise type(error)("y", error.came, "numbers", fix) from None
+    try:
+        return targets, as_array(prediction)
+    except ArgumentError as error:
+        raise type(error)("prediction", error.came, "numbers", error.fix) from None
 
 
 def spread(sample_weight: Array, shape: tuple[int, ...]) -> Array:

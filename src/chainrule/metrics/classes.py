@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ShapeError
+from chainrule.core.tensor import as_tensor
 from chainrule.core.types import Array, ArrayType
 from chainrule.losses.output import Output, Reading
-from chainrule.metrics.base import ExactSum, Metric, spread
+from chainrule.metrics.base import ExactSum, Metric, arrays, spread
+from chainrule.ops.functional import check_labels
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class ClassMetric(Metric):
     """
 
     settings: ClassVar[tuple[str, ...]] = ("threshold", "from_logits", "multi_label", "name")
+    #: Whether it matters above which output an answer is yes.
+    has_boundary: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -82,7 +86,13 @@ class ClassMetric(Metric):
     def check(self, y: Array, prediction: ArrayType) -> None:
         """Refuse targets that are no classes, and shapes that do not go together."""
         nothing = np.zeros((), prediction.dtype)  # only the shape is looked at
-        self.labels(y, np.broadcast_to(nothing, (len(y), *prediction.shape[1:])), None)
+        labels = self.labels(y, np.broadcast_to(nothing, (len(y), *prediction.shape[1:])), None)
+        is_known = self.output is not None or self.threshold is not None
+        if self.has_boundary and labels.kind != "multi-class" and not is_known:
+            raise self._unread(
+                "an output that may be probabilities, logits or scores",
+                "from_logits=False for probabilities, or ",
+            )
 
     def labels(self, y: Array, prediction: Array, sample_weight: Array | None) -> Labels:
         """Bring a batch into one row a decision.
@@ -91,6 +101,7 @@ class ClassMetric(Metric):
             ArgumentError: targets that are no classes.
             ShapeError: shapes that do not go together.
         """
+        y, prediction = arrays(y, prediction)
         if prediction.ndim == 1:
             prediction = prediction[:, None]
         units = prediction.shape[-1]
@@ -114,7 +125,7 @@ class ClassMetric(Metric):
         if per_unit or y.shape not in (places, (*places, 1)):
             labels = "" if per_unit else f"labels of shape {places}, or one-hot "
             raise self._misfit(y, f"{labels}rows of shape {prediction.shape}")
-        return Labels("multi-class", y.reshape(-1).astype(np.int64), scores, weights)
+        return Labels("multi-class", self._classes(y, units), scores, weights)
 
     def guesses(self, labels: Labels) -> Array:
         """Return the label that each row of scores stands for, in the shape of ``labels.right``."""
@@ -134,14 +145,26 @@ class ClassMetric(Metric):
         if output is Output.SCORES:
             return 0.0
         if output is None and scores.size and not (scores.min() >= 0 and scores.max() <= 1):
-            raise ArgumentError(
-                f"prediction for the metric {self.name!r}",
-                f"numbers from {scores.min():.4g} to {scores.max():.4g}",
-                "probabilities, from 0 to 1",
-                f"Say what they are: cr.metrics.{type(self).__name__}(from_logits=True), or "
-                "threshold=0.0 for scores.",
-            )
+            raise self._unread(f"numbers from {scores.min():.4g} to {scores.max():.4g}")
         return 0.5
+
+    def _unread(self, came: str, also: str = "") -> ArgumentError:
+        return ArgumentError(
+            f"prediction for the metric {self.name!r}",
+            came,
+            "probabilities, from 0 to 1",
+            f"Say what they are: cr.metrics.{type(self).__name__}(from_logits=True), or {also}"
+            "threshold=0.0 for scores.",
+        )
+
+    def _classes(self, y: Array, classes: int) -> Array:
+        """Return integer labels from 0 to ``classes - 1``, shape (n,)."""
+        right: Array = y.reshape(-1).astype(np.int64)
+        argument = f"y for the metric {self.name!r}"
+        if y.dtype.kind == "f" and (right != y.reshape(-1)).any():
+            raise ArgumentError(argument, "numbers with fractions", "integer labels from 0")
+        check_labels(as_tensor(right), classes, argument)
+        return right
 
     def _yes_or_no(self, y: Array, one: bool) -> Array:
         if not (((y >= 0) & (y <= 1)) | (y == -1)).all():
@@ -264,7 +287,7 @@ class TopK(_Share):
                 "metrics",
                 f"{self.name!r} for {classes} classes",
                 f"k less than {classes}: else it is always 1",
-                f"Use cr.metrics.TopK(k={max(1, classes // 2)}).",
+                f"Use cr.metrics.TopK(k={max(1, classes - 1)}), or a smaller k.",
             )
         return labels
 

@@ -11,7 +11,7 @@ from chainrule.core.types import Array
 from chainrule.losses.output import Output
 from chainrule.metrics.base import one_of
 from chainrule.metrics.classes import ClassMetric, Labels
-from chainrule.ops.functional import softmax
+from chainrule.ops.softmax import softmax
 
 
 class RocAuc(ClassMetric):
@@ -45,6 +45,7 @@ class RocAuc(ClassMetric):
     name = "roc_auc"
     settings = ("average", "from_logits", "multi_label", "name")
     is_quick = False
+    has_boundary = False
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from chainrule.metrics.base import (
     ExactSum,
     MeanMetric,
     Metric,
+    arrays,
     check_same_shape,
     same_shape,
     spread,
@@ -121,6 +122,7 @@ class R2(Metric):
 
     def update(self, y: Array, prediction: Array, sample_weight: Array | None = None) -> None:
         """Take in one batch."""
+        y, prediction = arrays(y, prediction)
         n = len(y)
         targets = same_shape(self.name, y, prediction).reshape(n, -1).astype(np.float64)
         w = None if sample_weight is None else spread(sample_weight, (n,))

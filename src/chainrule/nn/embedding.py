@@ -9,13 +9,14 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError, DtypeError
 from chainrule.core.tensor import Parameter, Tensor
-from chainrule.core.types import DEFAULT_FLOAT, FLOAT32, INT64, ArrayType, is_float
+from chainrule.core.types import DEFAULT_FLOAT, FLOAT32, INT64, Array, ArrayType, is_float
 from chainrule.nn.arguments import whole_number
 from chainrule.nn.initializers import InitializerLike, describe_initializer, initialized
 from chainrule.nn.initializers import initializer as find_initializer
 from chainrule.nn.layers import Example, Layer, register
 from chainrule.nn.regularizers import RegularizerLike
 from chainrule.nn.regularizers import regularizer as find_regularizer
+from chainrule.ops.checks import checked
 from chainrule.ops.elementwise import cast
 from chainrule.ops.index import gather
 
@@ -105,19 +106,21 @@ class Embedding(Layer):
                 f"integers below {self.input_dim:,}",
                 "Make the model with dtype='float64', or give integers to the layer itself.",
             )
-        data = x.data
-        if data is not None and data.size:
-            low, high = data.min(), data.max()
-            if not (low >= 0 and high < self.input_dim):  # NaN is neither
-                raise ArgumentError(
-                    "indices",
-                    f"{low:g} to {high:g}",
-                    f"whole numbers from 0 to {self.input_dim - 1} (input_dim={self.input_dim})",
-                    "Number the things from 0, and make input_dim as large as there are things.",
-                )
-            if is_float(x.dtype) and (data != np.floor(data)).any():
-                raise ArgumentError("indices", "numbers with fractions", "whole numbers")
-        return cast(x, INT64)
+        return cast(checked(x, self._check), INT64)
+
+    def _check(self, indices: Array) -> None:
+        if not indices.size:
+            return
+        low, high = indices.min(), indices.max()
+        if not (low >= 0 and high < self.input_dim):  # NaN is neither
+            raise ArgumentError(
+                "indices",
+                f"{low:g} to {high:g}",
+                f"whole numbers from 0 to {self.input_dim - 1} (input_dim={self.input_dim})",
+                "Number the things from 0, and make input_dim as large as there are things.",
+            )
+        if is_float(indices.dtype) and (indices != np.floor(indices)).any():
+            raise ArgumentError("indices", "numbers with fractions", "whole numbers")
 
     def regularized(self) -> Iterable[tuple[Callable[[Tensor], Tensor] | None, Parameter | None]]:
         """Return the vectors with their regularizer."""

@@ -85,6 +85,12 @@ class Layer(Module):
             )
 
 
+#: How a model that holds code gets into a file.
+_WAYS_OUT = (
+    "Derive the class from cr.Layer, write its config(), and decorate it with @cr.register; or "
+    "keep the class, and save the weights with model.get_weights()."
+)
+
 Kind = TypeVar("Kind", bound=type[Layer])
 
 #: Layers that a file may name.
@@ -275,7 +281,7 @@ def layer_to_config(layer: Layer) -> dict[str, Any]:
             "layer",
             f"a {name}, which is code",
             f"one of {', '.join(LAYERS)}",
-            "Keep the class, and save the weights with model.get_weights().",
+            _WAYS_OUT,
         )
     return {"type": name, **layer.config()}
 
@@ -289,7 +295,12 @@ def layers_to_config(layers: Sequence[Module]) -> list[dict[str, Any]]:
     described = []
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise ArgumentError("model", f"a layer of type {type(layer).__name__}", "a cr.Layer")
+            raise ArgumentError(
+                "model",
+                f"a layer of type {type(layer).__name__}, which is code",
+                "a cr.Layer with a config",
+                _WAYS_OUT,
+            )
         described.append(layer_to_config(layer))
     return described
 

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, ClassVar
 
+import numpy as np
+
 from chainrule.core.errors import ChainruleError, DtypeError, ShapeError
+from chainrule.core.keywords import Explained
 from chainrule.core.tensor import Parameter, Tensor, TensorLike, answering, as_tensor, mode
 from chainrule.core.types import ArrayType
 from chainrule.ops.elementwise import add, square
 from chainrule.ops.reduce import sum as sum_
 
 
-class Module:
+class Module(Explained):
     """A function with parameters: subclass it, and write ``forward``.
 
     Parameters, modules, and lists or dicts of them that are put into attributes are found there.
@@ -43,7 +46,10 @@ class Module:
     """
 
     _is_built = False
+    _is_frozen = False
     _takes_training = True
+    #: Its own parameters that freezing it has frozen: they are trained again when it is.
+    _frozen: frozenset[Parameter] = frozenset()
 
     #: Whether the module's own parameters of two or more axes are weights W, which the structured
     #: risk penalizes; ``False`` where they are scales and shifts.
@@ -80,20 +86,26 @@ class Module:
         if not self._is_built:
             with answering(None):  # the parameters have values, also where the call is traced
                 self.build(x.type)
+                if self._is_frozen:
+                    self.trainable = False  # what is new in it, too
             self._is_built = True
         outer = _pass.training
         _pass.training = outer if training is None else bool(training)
         try:
             if _pass.calls is not None:
                 return self._watched(x, _pass.calls)
-            if x.data is None or mode.noting_origins:
+            if x.data is None or mode.notebook is not None:
                 return self._scoped(x)
             return self._run(x)
         finally:
             _pass.training = outer
 
     def _run(self, x: Tensor) -> Tensor:
-        return self.forward(x, training=_pass.training) if self._takes_training else self.forward(x)
+        options = {"training": _pass.training} if self._takes_training else {}
+        y = self.forward(x, **options)
+        if y is None:
+            raise ChainruleError(f"{type(self).__name__}.forward returned None: a missing return?")
+        return y
 
     def _watched(self, x: Tensor, calls: list[Call]) -> Tensor:
         call = Call(self, _pass.depth)
@@ -134,7 +146,43 @@ class Module:
                 parameter.name = path
         return found
 
-    def trainable(self) -> list[Parameter]:
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes its parameters; ``False`` freezes it and the modules in it.
+
+        Parameters that are made later are frozen, too. Set back to ``True``, those are trained
+        again that were before: running statistics are not, nor a parameter that was frozen by
+        itself, as in ``layer.kernel.trainable = False``. A frozen ``BatchNorm`` uses its running
+        statistics in training, too, and leaves them, as in Keras.
+
+        Raises:
+            DtypeError: when it is set to something else than ``True`` or ``False``.
+
+        >>> import chainrule as cr
+        >>> model = cr.Sequential([cr.Dense(3), cr.Dense(1)])
+        >>> model.layers[0].trainable = False
+        >>> model.make_parameters((2,))
+        >>> [p.name for p in model.trainable_parameters()]
+        ['layers.1.kernel', 'layers.1.bias']
+        """
+        return not self._is_frozen
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        if not isinstance(trainable, bool | np.bool_):
+            raise DtypeError("trainable", repr(trainable), "True or False")
+        for _, found, owner in _walk(self):
+            if isinstance(found, Module):
+                found._is_frozen = not trainable
+                if trainable:
+                    for parameter in found._frozen:
+                        parameter.trainable = True
+                    found._frozen = frozenset()
+            elif not trainable and found.trainable:
+                found.trainable = False
+                owner._frozen |= {found}
+
+    def trainable_parameters(self) -> list[Parameter]:
         """Return the parameters that training changes."""
         return [p for p in self.parameters().values() if p.trainable]
 

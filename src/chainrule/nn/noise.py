@@ -40,7 +40,8 @@ class Dropout(Noise):
         seed: starts a stream of its own (default: draw from ``cr.random``).
 
     Raises:
-        ArgumentError: ``rate`` outside [0, 1).
+        ArgumentError: ``rate`` outside [0, 1). At 0 nothing is dropped, as in Keras and PyTorch, so
+            that a search over rates may begin there.
 
     >>> Dropout(0.5, seed=0)([[1.0, 1.0, 1.0, 1.0]], training=True)
     Tensor([[0., 2., 2., 2.]], dtype=float32)

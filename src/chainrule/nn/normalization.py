@@ -190,7 +190,7 @@ class BatchNorm(Normalization):
         axis = _feature_axis(self, x.shape)
         self.check_size(x.shape[axis], self.moving_mean.shape[0], x)
         shape = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
-        if training:
+        if training and self.trainable:
             others = tuple(i for i in range(x.ndim) if i != axis)
             self._check_batch(x, axis)
             centered = x - mean(x, others, keepdims=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from chainrule.core.errors import ArgumentError, nearest
 from chainrule.optim import schedules
@@ -44,17 +45,19 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
-def optimizer(given: str | Optimizer) -> Optimizer:
-    """Return an optimizer by its name, with its default arguments.
+def optimizer(given: str | Optimizer | type[Optimizer]) -> Optimizer:
+    """Return an optimizer by its name or its class, with its default arguments.
 
     Raises:
         ArgumentError: an unknown name, with the nearest known ones.
 
     >>> optimizer("sgd")
-    SGD(learning_rate=0.01, momentum=0, nesterov=0)
+    SGD(learning_rate=0.01, momentum=0, nesterov=False)
     """
     if isinstance(given, Optimizer):
         return given
+    if isinstance(given, type) and issubclass(given, Optimizer):
+        return cast("Callable[[], Optimizer]", given)()
     name = given.lower().replace("-", "") if isinstance(given, str) else ""
     if name not in OPTIMIZERS:
         raise ArgumentError(

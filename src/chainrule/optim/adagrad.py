@@ -97,8 +97,8 @@ class RMSprop(Optimizer):
         ArgumentError: a number out of range.
 
     >>> RMSprop(rho=0.95)
-    RMSprop(learning_rate=0.001, rho=0.95, momentum=0, epsilon=1e-07, centered=0, \
-epsilon_inside_root=1)
+    RMSprop(learning_rate=0.001, rho=0.95, momentum=0, epsilon=1e-07, centered=False, \
+epsilon_inside_root=True)
 
     Source: Tieleman and Hinton, lecture 6e of "Neural networks for machine learning", 2012;
     centered, with momentum: Graves, arXiv 1308.0850, equations 38 to 41.

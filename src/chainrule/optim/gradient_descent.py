@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from chainrule.core.errors import ArgumentError
 from chainrule.core.tensor import Parameter, Tensor
 from chainrule.ops.elementwise import sign
 from chainrule.optim.optimizer import Optimizer, Options, checked, slot
@@ -22,14 +23,14 @@ class SGD(Optimizer):
     Args:
         learning_rate: α.
         momentum: μ, from 0 up to 1.
-        nesterov: whether to look ahead along the momentum.
+        nesterov: whether to look ahead along the momentum, which must not be 0 then.
         options: ``weight_decay`` and clipping, see ``Optimizer``.
 
     Raises:
         ArgumentError: a number out of range.
 
     >>> SGD(0.1, momentum=0.9)
-    SGD(learning_rate=0.1, momentum=0.9, nesterov=0)
+    SGD(learning_rate=0.1, momentum=0.9, nesterov=False)
 
     Source: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum
     in deep learning", ICML 2013, section 2 (in Keras's form of Nesterov's step).
@@ -48,6 +49,10 @@ class SGD(Optimizer):
         super().__init__(learning_rate, **options)
         self.momentum = checked("momentum", momentum, below=1.0)
         self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum:
+            raise ArgumentError(
+                "nesterov", "True without momentum", "a momentum to look ahead along, such as 0.9"
+            )
 
     def slots(self, parameter: Parameter) -> tuple[Parameter, ...]:
         """Return the velocity v."""

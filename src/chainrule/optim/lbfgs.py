@@ -64,6 +64,7 @@ class LBFGS(Optimizer):
 
     name = "lbfgs"
     full_batch = True
+    is_traceable = False  # how far it goes depends on what it finds
     options = ()
     arguments = (
         *("max_iter", "max_eval", "history_size", "tolerance_grad", "tolerance_change"),
@@ -99,6 +100,11 @@ class LBFGS(Optimizer):
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._parameters: list[Parameter] = []
 
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The parameters that it has changed so far."""
+        return list(self._parameters)
+
     def apply(self, parameters: Sequence[Parameter], gradients: Sequence[Tensor]) -> None:
         """Refuse: the gradients of one point are not enough.
 
@@ -125,6 +131,8 @@ class LBFGS(Optimizer):
         if known != [id(p) for p in parameters]:
             self._parameters, self._pairs = list(parameters), []
         first = differentiate(loss, parameters)
+        if not parameters:
+            return first
         with no_grad():
             self._begin_step()
             self._descend(loss, Trial(0.0, float(first.item()), 0.0, self._gradient()))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ShapeError, nearest
+from chainrule.core.keywords import Explained
 from chainrule.core.tensor import Parameter, Tensor, no_grad, part
 from chainrule.core.types import Array, Dtype
 from chainrule.ops.creation import full
@@ -42,7 +43,7 @@ class Options(Clipping, total=False):
     weight_decay: float | None
 
 
-class Optimizer:
+class Optimizer(Explained):
     """A rule that changes parameters, given their gradients.
 
     A subclass writes ``update``; where it keeps state for each parameter also ``slots``, and where
@@ -72,8 +73,11 @@ class Optimizer:
     """
 
     name: str
+    hands_options_up = True
     #: Whether each step needs all samples at once.
     full_batch: ClassVar[bool] = False
+    #: Whether a step can be traced: its Python code asks for no values.
+    is_traceable: ClassVar[bool] = True
     #: Arguments of the constructor after the learning rate, each kept under its own name.
     arguments: ClassVar[tuple[str, ...]] = ()
     #: Further ones, which are written down only where they are set.
@@ -138,6 +142,36 @@ class Optimizer:
     def schedule(self) -> Schedule | None:
         """What computes the learning rate from the step, or ``None`` if it is a number."""
         return self._schedule
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The parameters that it has changed so far."""
+        return list(self._state)
+
+    def check_owner(self, parameters: Iterable[Parameter]) -> None:
+        """Refuse to go on with other parameters than those that it has changed so far.
+
+        The step counter, with the schedule, and what is kept for each parameter belong to those.
+
+        Args:
+            parameters: those of the model that it is for now.
+
+        Raises:
+            ArgumentError: it has changed others.
+
+        >>> import chainrule as cr
+        >>> w, optimizer = cr.Parameter([1.0], name="w"), cr.optim.SGD(0.1)
+        >>> optimizer.apply([w], [cr.tensor([2.0])])
+        >>> optimizer.check_owner([w])
+        """
+        if not set(self.parameters) <= set(parameters):
+            n, kind = self.iterations, type(self).__name__
+            raise ArgumentError(
+                "optimizer",
+                f"a {kind} that has made {n} step{'s' * (n != 1)} on other parameters",
+                "one for each model: its step counter and its state belong to those parameters",
+                f"Make a new one, such as cr.optim.{kind}(...), or give the name {self.name!r}.",
+            )
 
     @property
     def iterations(self) -> int:
@@ -333,12 +367,13 @@ def slot(parameter: Parameter, name: str = "", value: float = 0.0) -> Parameter:
     return Parameter(full(parameter.shape, value, parameter.dtype), name, trainable=False)
 
 
-def differentiate(loss: Callable[[], Tensor], parameters: Iterable[Parameter]) -> Tensor:
+def differentiate(loss: Callable[[], Tensor], parameters: Sequence[Parameter]) -> Tensor:
     """Evaluate a function of the parameters, and put its gradients into their ``grad``."""
     for parameter in parameters:
         parameter.grad = None
     value = loss()
-    value.backward()
+    if parameters:
+        value.backward()
     return value
 
 
@@ -388,4 +423,5 @@ def _named(path: str, slots: Iterable[Parameter]) -> dict[str, Parameter]:
 
 
 def _show(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else repr(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if is_number else repr(value)

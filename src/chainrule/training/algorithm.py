@@ -130,7 +130,9 @@ def algorithm_4_1(
         DivergedError: the risk became NaN or infinite.
 
     >>> XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-    >>> network = algorithm_4_1(XOR, XOR, 0.1, M=[4, 1], activations=["tanh", "linear"])
+    >>> network = algorithm_4_1(
+    ...     XOR, XOR, 0.03, M=[4, 1], activations=["tanh", "linear"], patience=200, max_epochs=2000
+    ... )
     >>> (network.predict(XOR[0]) > 0.5).ravel().tolist()
     [False, True, True, False]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, nearest
+from chainrule.core.keywords import Explained
 from chainrule.core.types import Array
 from chainrule.metrics import grows
 from chainrule.optim.schedules import ReduceOnPlateau
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Logs = Mapping[str, float]
 
 
-class Callback:
+class Callback(Explained):
     """What to do between batches and epochs: subclass it, and write the methods you need.
 
     ``self.model`` is the model in training and ``self.params`` holds ``epochs``, ``steps`` (batches
@@ -238,6 +239,13 @@ def check_monitor(monitor: str, logs: Logs) -> None:
             nearest(monitor, logs)
             or "Quantities that begin with val_ need validation_data or validation_split.",
         )
+
+
+def several(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
+    """Return callbacks as a list; one may stand for itself."""
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
 
 
 class CallbackList:

@@ -169,6 +169,22 @@ def names_of(calls: Sequence[Call], links: Sequence[Link]) -> list[str]:
     ]
 
 
+def names_before(calls: Sequence[Call], source: Tensor, first: Link) -> tuple[str, ...]:
+    """Name the modules that were called between the input and the first layer of the chain."""
+    if first.source is source:
+        return ()
+    names = []
+    for call, after in zip(calls, [*calls[1:], None], strict=True):
+        module = call.module
+        if any(value is first.kernel.cell for value in vars(module).values()):
+            break
+        is_inner = after is None or after.depth <= call.depth
+        if is_inner and type(module).__name__ not in ("Dropout", "GaussianNoise"):
+            name = module.activation_name if isinstance(module, Layer) else ""
+            names.append(name or type(module).__name__)
+    return tuple(names) or ("custom",)
+
+
 def _name(link: Link) -> str:
     """Name an f_l after its operation."""
     if not link.between:

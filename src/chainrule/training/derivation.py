@@ -11,7 +11,8 @@ import numpy as np
 from chainrule.core.errors import ArgumentError
 from chainrule.training.arithmetic import number
 from chainrule.training.arrays import check_count
-from chainrule.training.equations import Step, Writer
+from chainrule.training.equations import Writer
+from chainrule.training.loss_equations import Step
 from chainrule.training.notation import markup
 from chainrule.training.record import Record, index, needs_targets
 
@@ -28,6 +29,8 @@ class Derivation:
         weight: j, or ``None`` for the bias.
         value: the gradient of the sample's own loss.
         mean: the mean of this gradient over all samples of the record: the entry of ``dW[l]``.
+        penalty: what the penalty adds to it, λ w and the regularizers': the entry of
+            ``penalty_dW[l]``; 0 for a bias.
         steps: the equations that lead to it.
         heading: what is explained, in words.
         footing: where the numbers stand in the record.
@@ -40,6 +43,7 @@ class Derivation:
     weight: int | None
     value: float
     mean: float
+    penalty: float
     steps: tuple[Step, ...]
     heading: str
     footing: str
@@ -88,6 +92,7 @@ def derive(
         ArgumentError: an argument out of range.
     """
     needs_targets(record)
+    layer = record.W.number_of(layer)
     units, inputs = record.W[layer].shape
     i = index("unit", unit, units, f"units of layer {layer}")
     s = index("sample", sample, len(record), "samples")
@@ -97,12 +102,14 @@ def derive(
     digits = min(check_count("digits", digits), 17)
     writer = Writer(record, layer, i, s, digits, check_count("terms", terms))
     last = writer.gradient(j)
+    of_penalty = 0.0 if j is None else float(record.penalty_dW[layer][i, j])
+    added = [writer.penalized(j, of_penalty)] if j is not None and of_penalty else []
     name, _, _ = last.lines[0].partition(" = ")
     gradients: Any = record.db[layer] if j is None else record.dW[layer][:, j]
     place = f"db[{layer}][{i}]" if j is None else f"dW[{layer}][{i},{j}]"
     what = f"bias of unit {i}" if j is None else f"weight from input {j} to unit {i}"
     losses: Any = record.losses
-    n = len(record)
+    n, is_first = len(record), layer == 1 and bool(record.before)
     return Derivation(
         name=name,
         layer=layer,
@@ -111,11 +118,15 @@ def derive(
         weight=j,
         value=last.value,
         mean=float(gradients[i]),
-        steps=(*writer.forward(j), *writer.backward(), last),
+        penalty=of_penalty,
+        steps=(*writer.forward(j), *writer.backward(), last, *added),
         heading=f"{name}, {what} of layer {layer} ({record.f[layer]}), for sample {s} "
         f"({record.loss_name} {number(losses[s], digits)})",
         footing=f"Mean over {n} sample{'s' * (n != 1)}: record.{place} = "
-        f"{number(gradients[i], digits)}. Samples, units and inputs count from 0.",
+        f"{number(gradients[i], digits)}"
+        + (f"; the penalty adds record.penalty_{place}" if added else "")
+        + ". Samples, units and inputs count from 0."
+        + (f" a⁽⁰⁾ is {' → '.join(('input', *record.before))}." if is_first else ""),
     )
 
 

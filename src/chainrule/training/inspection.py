@@ -26,13 +26,13 @@ from chainrule.core.tensor import (
     recording,
 )
 from chainrule.core.types import Array
-from chainrule.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from chainrule.losses import CustomLoss, Loss
 from chainrule.nn.module import collecting_penalties, watching
 from chainrule.ops.creation import ones_like
 from chainrule.ops.elementwise import add
 from chainrule.ops.reduce import mean
 from chainrule.ops.shape import concatenate, reshape
-from chainrule.training.chain import Link, find_links, names_of
+from chainrule.training.chain import Link, find_links, names_before, names_of
 from chainrule.training.record import Numbered, Record, read_only
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def inspect_model(model: Model, x: Array, y: Array | None, setup: Compiled | Non
             "a": Numbered("a", [_value(links[0].source), *(_value(k.a) for k in links)], first=0),
             "df": Numbered("df", [_slopes(link) for link in links]),
             "chain": [(link.z, link.a) for link in links],
+            "x": _value(source),
+            "before": names_before(calls, source, links[0]),
         }
         if setup is not None:
             probabilities = setup.loss.probabilities(prediction)
@@ -103,7 +105,8 @@ def _backward(
     return {
         "y": read_only(np.array(y)),
         "loss_name": loss.name,
-        "label_smoothing": _smoothing_of(loss),
+        "label_smoothing": getattr(loss, "label_smoothing", 0.0),
+        "loss_settings": {} if isinstance(loss, CustomLoss) else loss.config(),
         "losses": _value(losses),
         "loss": float(known(mean(losses), "inspect")),
         "penalty": float(known(penalty, "inspect")),
@@ -118,10 +121,6 @@ def _backward(
             if p.trainable and p in leaves
         },
     }
-
-
-def _smoothing_of(loss: Loss) -> float:
-    return loss.label_smoothing if isinstance(loss, CrossEntropy | BinaryCrossEntropy) else 0.0
 
 
 @contextmanager

@@ -12,13 +12,18 @@ from chainrule.losses.cross_entropy import PROBABLE
 from chainrule.nn.activations import ACTIVATIONS, Activation
 from chainrule.nn.module import Module
 from chainrule.ops.elementwise import cast_p, exp_p, identity_p, sigmoid_p, softplus_p, tanh_p
-from chainrule.ops.reduce import logsumexp_p
 from chainrule.ops.shape import reshape_p
+from chainrule.ops.softmax import log_softmax_p, softmax_p
 
 #: Layers behind which the output is still that of the layer before them.
 _TRANSPARENT = ("Dropout", "GaussianNoise", "Flatten")
 _PASSING = (cast_p, identity_p, reshape_p)
-_BY_PRIMITIVE = {sigmoid_p: "sigmoid", tanh_p: "tanh", softplus_p: "softplus"}
+_BY_PRIMITIVE = {
+    sigmoid_p: "sigmoid",
+    tanh_p: "tanh",
+    softplus_p: "softplus",
+    softmax_p: "softmax",
+}
 
 
 def last_layer_of(model: Module, output: Tensor) -> LastLayer | None:
@@ -74,8 +79,7 @@ def _of_graph(output: Tensor) -> Activation | str | None:
     while node.primitive in _PASSING:
         node = node.inputs[0]
     if node.primitive is exp_p:
-        exponent = node.inputs[0]
-        is_log_softmax = any(x.primitive is logsumexp_p for x in exponent.inputs)
-        return ACTIVATIONS["softmax"] if is_log_softmax else "exponential"
+        is_softmax = node.inputs[0].primitive is log_softmax_p
+        return ACTIVATIONS["softmax"] if is_softmax else "exponential"
     name = _BY_PRIMITIVE.get(node.primitive) if node.primitive is not None else None
     return None if name is None else ACTIVATIONS[name]

@@ -18,7 +18,7 @@ from chainrule.nn.layers import layer_from_config
 from chainrule.ops.random import default_generator
 from chainrule.optim import OPTIMIZERS
 from chainrule.training.model import Model
-from chainrule.training.saving import ARRAYS, DOCUMENT, FORMAT
+from chainrule.training.saving import ARRAYS, DOCUMENT, FORMAT, freeze
 from chainrule.training.sequential import Sequential
 
 #: What comes of a document in which something was changed: a key, a type, a number.
@@ -100,6 +100,8 @@ def load_model(path: str | PathLike[str]) -> Model:
         compiled = document["compiled"]
         if compiled is not None:
             _compile(model, compiled)
+        if "frozen" in document:  # not in older files
+            freeze(model, document["frozen"])
     except DAMAGE as error:
         raise file_error(
             directory / DOCUMENT, f"a damaged document ({error})", "the document that was saved"

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.core.errors import ChainruleError, ShapeError
-from chainrule.core.tensor import Tensor, known, no_grad
+from chainrule.core.errors import ChainruleError
+from chainrule.core.tensor import known, no_grad
 from chainrule.core.types import Array
 from chainrule.metrics import Metric, metric_names
-from chainrule.nn.module import collecting_penalties
-from chainrule.ops.elementwise import add
 from chainrule.ops.random import default_generator
-from chainrule.ops.reduce import mean
 from chainrule.training.callbacks import CallbackList
 from chainrule.training.weights import Samples
 
@@ -82,48 +78,6 @@ def start_tally(setup: Compiled, data: Samples, prefix: str = "", arrays: bool =
     return Tally(made(setup.metrics), prefix=prefix, weighted=made(setup.weighted_metrics))
 
 
-def mean_loss(setup: Compiled, y: Array, prediction: Tensor, weight: Array | None) -> Tensor:
-    """Return a batch's mean loss: ``(1/n) Σ w L``, with w = 1 where there are no weights.
-
-    As in Keras, it is divided by the number of samples and not by the sum of their weights.
-
-    Raises:
-        ShapeError: weights for a loss that is a mean already.
-    """
-    losses = setup.loss(Tensor(y), prediction)
-    if weight is None:
-        return mean(losses)
-    if losses.shape != weight.shape:
-        raise ShapeError(
-            f"result of the loss {setup.loss.name!r}",
-            f"shape {losses.shape}, and weights of samples",
-            f"one number a sample, shape {weight.shape}",
-        )
-    return mean(losses * Tensor(weight))
-
-
-def train_step(
-    model: Model, setup: Compiled, x: Array, y: Array, weight: Array | None = None
-) -> tuple[float, Array]:
-    """Make one update: forward, backward, and the optimizer's step.
-
-    The risk is the lecture's: the batch's mean loss + ½ λ ‖W‖²_F, and what regularizers add.
-
-    Returns:
-        The risk and the network's output, both before the update.
-    """
-    predictions: list[Tensor] = []
-
-    def risk() -> Tensor:  # L-BFGS evaluates it several times
-        with collecting_penalties() as penalties:
-            predictions.append(model(Tensor(x), training=True))
-        loss = mean_loss(setup, y, predictions[-1], weight)
-        return reduce(add, penalties, loss) + model.penalty(setup.l2)
-
-    before = setup.optimizer.minimize(risk, model.trainable())
-    return float(before.item()), known(predictions[0], "training")
-
-
 def run_epochs(
     model: Model,
     setup: Compiled,
@@ -149,11 +103,12 @@ def run_epochs(
             callbacks.epoch_begin(epoch)
             order = known(default_generator.permutation(n), "fit") if shuffle else np.arange(n)
             tally = start_tally(setup, data)
+            steps = model.steps()  # callbacks may have changed the model
             for step, place in enumerate(batches(n, batch_size)):
                 batch = data[order[place]]
                 # An overflow shows in the loss, which is looked at; NumPy need not warn of it.
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    loss, prediction = train_step(model, setup, batch.x, batch.y, batch.weight)
+                    loss, prediction = steps.update(batch.x, batch.y, batch.weight)
                 if not np.isfinite(loss):
                     raise DivergedError(_diverged(loss, epoch, step, setup))
                 tally.add(loss, batch.y, prediction, batch.weight)
@@ -201,13 +156,12 @@ def evaluate(
     tally = start_tally(setup, data, prefix, arrays)
     penalty = 0.0
     with no_grad(), np.errstate(over="ignore", invalid="ignore"):  # as in training
+        steps = model.steps()
         for place in batches(len(data), batch_size):
             batch = data[place]
-            with collecting_penalties() as penalties:
-                prediction = model(Tensor(batch.x))
-            loss = mean_loss(setup, batch.y, prediction, batch.weight)
-            penalty += sum(float(p.item()) for p in penalties) * len(batch)
-            tally.add(float(loss.item()), batch.y, known(prediction, "evaluate"), batch.weight)
+            loss, added, prediction = steps.measure(batch.x, batch.y, batch.weight)
+            penalty += added * len(batch)
+            tally.add(loss, batch.y, prediction, batch.weight)
         penalty = penalty / len(data) + float(model.penalty(setup.l2).item())
     logs = tally.logs()
     found = {"mean_loss": logs.pop(f"{prefix}loss"), "penalty": penalty}
@@ -217,6 +171,7 @@ def evaluate(
 
 def predict(model: Model, x: Array, batch_size: int) -> Array:
     """Return the network's output for all samples."""
+    forward = model.forward_step()
     with no_grad():
-        parts = [known(model(Tensor(x[place])), "predict") for place in batches(len(x), batch_size)]
-    return np.concatenate(parts)
+        parts = [forward(x[place]) for place in batches(len(x), batch_size)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

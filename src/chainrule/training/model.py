@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,12 @@ from chainrule.core.errors import (
     ShapeError,
     TracingError,
 )
+from chainrule.core.keywords import explained
 from chainrule.core.tensor import Tensor, TensorLike, as_tensor, unknown
 from chainrule.core.types import FLOAT32, Array, ArrayType, Dtype
 from chainrule.losses import Loss, Reading
 from chainrule.losses import loss as find_loss
+from chainrule.losses.output import check_units
 from chainrule.metrics import Metric, MetricsLike, metric_makers, metric_names
 from chainrule.nn.module import Module
 from chainrule.ops.elementwise import cast
@@ -36,10 +39,11 @@ from chainrule.training.arrays import (
     check_lengths,
     naming,
 )
-from chainrule.training.callbacks import Callback, CallbackList, History
+from chainrule.training.callbacks import Callback, CallbackList, History, several
 from chainrule.training.last_layer import last_layer_of, reading_of
 from chainrule.training.record import Record
 from chainrule.training.saving import save_model
+from chainrule.training.steps import Forward, ModelExplanation, Steps
 from chainrule.training.summary import Summary, summarize
 from chainrule.training.weights import (
     Samples,
@@ -60,6 +64,7 @@ class Compiled:
         metrics: what makes each metric.
         l2: λ of the penalty ½ λ ‖W‖²_F on the weight matrices.
         weighted_metrics: what makes each metric in which samples count by their weight.
+        run_eagerly: whether the dynamic graph is run instead of the compiled one.
     """
 
     optimizer: Optimizer
@@ -67,6 +72,7 @@ class Compiled:
     metrics: list[Callable[[], Metric]] = field(default_factory=list)
     l2: float = 0.0
     weighted_metrics: list[Callable[[], Metric]] = field(default_factory=list)
+    run_eagerly: bool = False
 
     def make_metrics(self) -> list[Metric]:
         """Return all metrics, empty."""
@@ -98,6 +104,8 @@ class Model(Module):
     input_shape: tuple[int, ...] | None = None
     #: What the model was compiled with.
     setup: Compiled | None = None
+    _steps: Steps | None = None
+    _forward: Forward | None = None
 
     def __call__(self, x: TensorLike, training: bool | None = None) -> Tensor:
         """Compute the output, in the model's dtype."""
@@ -130,6 +138,7 @@ class Model(Module):
                 f"shape {self.input_shape}, as the model was made for",
             )
 
+    @explained
     def compile(
         self,
         optimizer: str | Optimizer = "sgd",
@@ -138,7 +147,7 @@ class Model(Module):
         *,
         weighted_metrics: MetricsLike = (),
         l2: float = 0.0,
-        run_eagerly: bool = True,
+        run_eagerly: bool = False,
     ) -> None:
         """Say what to train with.
 
@@ -150,20 +159,51 @@ class Model(Module):
             weighted_metrics: the same, for metrics in which ``sample_weight`` and
                 ``class_weight`` count, as they do in the loss.
             l2: λ of the penalty ½ λ ‖W‖²_F on the weight matrices (biases are not penalized).
-            run_eagerly: run the dynamic graph. The compiled one is not there yet.
+            run_eagerly: run the dynamic graph, for stepping through in a debugger. By default
+                the model's code is traced once into a static graph, which is optimized and run;
+                the results are the same to rounding.
 
         Raises:
             ArgumentError: an unknown name, with the nearest known ones.
         """
-        if not run_eagerly:
-            raise ArgumentError(
-                "run_eagerly", "False", "True", "This version has only the dynamic graph."
-            )
         makers, weighted = metric_makers(metrics), metric_makers(weighted_metrics)
         metric_names([make() for make in makers], [make() for make in weighted])
+        chosen = find_optimizer(optimizer)
+        chosen.check_owner(self.parameters().values())
         self.setup = Compiled(
-            find_optimizer(optimizer), find_loss(loss), makers, checked("l2", l2), weighted
+            chosen,
+            find_loss(loss),
+            makers,
+            checked("l2", l2),
+            weighted,
+            bool(run_eagerly),
         )
+
+    def steps(self) -> Steps:
+        """Return the model's functions on batches, compiled unless it is run eagerly."""
+        setup = self.compiled()
+        if self._steps is None or self._steps.setup is not setup or not self._steps.still_hold:
+            self._steps = Steps(self, setup)
+        return self._steps
+
+    def explain(self) -> ModelExplanation:
+        """Say which static graphs ``fit``, ``evaluate`` and ``predict`` run: see ``cr.compile``.
+
+        Returns:
+            A dictionary from each to what was compiled for it, which prints as text.
+        """
+        compiled = {} if self._steps is None else self._steps.compiled
+        named = {"fit": "update", "evaluate": "measure"}
+        found = {name: compiled[key].explain() for name, key in named.items() if key in compiled}
+        if self._forward is not None and self._forward.compiled is not None:
+            found["predict"] = self._forward.compiled.explain()
+        return ModelExplanation(found)
+
+    def forward_step(self) -> Forward:
+        """Return the model's prediction on batches, compiled unless it is run eagerly."""
+        if self._forward is None or not self._forward.still_holds:
+            self._forward = Forward(self)
+        return self._forward
 
     def compiled(self) -> Compiled:
         """Return what the model was compiled with.
@@ -177,6 +217,7 @@ class Model(Module):
             )
         return self.setup
 
+    @explained
     def fit(
         self,
         x: Any,
@@ -184,7 +225,7 @@ class Model(Module):
         batch_size: int = 32,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | Callback | None = (),
         validation_split: float = 0.0,
         validation_data: tuple[Any, ...] | None = None,
         shuffle: bool = True,
@@ -202,7 +243,7 @@ class Model(Module):
             epochs: how many times to go through the samples.
             verbose: 0 is silent; ``"auto"`` and 1 show progress: a bar on a terminal, plain lines
                 elsewhere.
-            callbacks: what happens between epochs and batches.
+            callbacks: what happens between epochs and batches: one, or several.
             validation_split: share of the samples, the last ones, to validate on.
             validation_data: pair of samples and targets to validate on, or these and the weight
                 of each sample.
@@ -223,6 +264,9 @@ class Model(Module):
         setup = self.compiled()
         batch_size, epochs = check_count("batch_size", batch_size), check_count("epochs", epochs)
         data = self._samples(x, y, sample_weight)
+        setup.optimizer.check_owner(self.parameters().values())
+        if not self.trainable_parameters():
+            warnings.warn("the model has no trainable parameters: nothing is learned", stacklevel=2)
         labels = None
         if class_weight is not None:
             labels = class_labels(y, data.units, data.reading.per_unit)
@@ -251,7 +295,7 @@ class Model(Module):
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
-            callbacks=CallbackList([history, *callbacks, *shown], self, params),
+            callbacks=CallbackList([history, *several(callbacks), *shown], self, params),
         )
         return history
 
@@ -277,6 +321,8 @@ class Model(Module):
         check_lengths(features, targets)
         last = last_layer_of(self, output)
         if last is not None:
+            if math.prod(output.shape[1:]) == 1:
+                check_units(last)
             setup.loss.check_last_layer(last, targets)
         reading = reading_of(setup.loss, targets, last)
         for metric in setup.make_metrics():
@@ -295,6 +341,7 @@ class Model(Module):
         with naming(**names):
             return replace(self._samples(*given), reading=reading)
 
+    @explained
     def evaluate(
         self,
         x: Any,
@@ -339,6 +386,7 @@ class Model(Module):
             return logs
         return list(logs.values()) if len(logs) > 1 else logs["loss"]
 
+    @explained
     def predict(self, x: Any, batch_size: int = 1024) -> Array:
         """Return the network's output for each sample.
 

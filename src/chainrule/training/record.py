@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import html
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,12 +60,24 @@ class Numbered(Mapping[int, Value]):
                 "one with a loss to differentiate",
                 "Give them: model.inspect(x, y).",
             )
+        return self._values[self.number_of(layer) - self.first]
+
+    def number_of(self, layer: Any) -> int:
+        """Return the number of a layer, which may be one of NumPy's integers.
+
+        Raises:
+            UnknownLayerError: no such layer.
+        """
         last = self.first + len(self._values) - 1
-        if isinstance(layer, bool) or layer not in range(self.first, last + 1):
+        try:
+            number = self.first - 1 if isinstance(layer, bool) else operator.index(layer)
+        except TypeError:
+            number = self.first - 1
+        if not self.first <= number <= last:
             raise UnknownLayerError(
                 f"{self.name}[l]", f"l = {layer!r}", f"a layer, {self.first} to {last}"
             )
-        return self._values[layer - self.first]
+        return number
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(self.first, self.first + len(self._values)))
@@ -98,9 +111,12 @@ class Record:
         W: weights, shape (M_l, M_(l-1)).
         b: biases, shape (M_l,), or ``None`` for a layer without.
         z: net inputs, one row a sample: shape (n, M_l).
-        a: activations, shape (n, M_l); ``a[0]`` is the input, ``a[L]`` the network's output.
+        a: activations, shape (n, M_l); ``a[0]`` is what layer 1 receives: the input, or what the
+            layers before it (``before``) make of it; ``a[L]`` is the network's output.
         df: f_l′(z), shape (n, M_l), or ``None`` where f_l mixes the units, as softmax does
             (``jacobian`` has its derivatives).
+        x: the input.
+        before: names of the layers between the input and layer 1, such as ``("BatchNorm",)``.
         y: the targets, or ``None``; the attributes that follow are there if ``y`` was given.
         loss_name: name of the loss.
         losses: each sample's loss, shape (n,).
@@ -117,6 +133,7 @@ class Record:
         probabilities: the probabilities that the output stands for, by softmax or sigmoid where the
             loss is taken from logits; ``None`` where it stands for something else.
         label_smoothing: the loss's.
+        loss_settings: the arguments that the loss was made with.
         chain: z⁽ˡ⁾ and a⁽ˡ⁾ as nodes of the recorded graph.
 
     >>> import chainrule as cr
@@ -139,6 +156,8 @@ class Record:
     a: Numbered[Array]
     df: Numbered[Array | None]
     chain: list[tuple[Tensor, Tensor]]
+    x: Array
+    before: tuple[str, ...] = ()
     y: Array | None = None
     loss_name: str | None = None
     losses: Array | None = None
@@ -153,6 +172,7 @@ class Record:
     gradients: dict[str, Array] = field(default_factory=dict)
     probabilities: Array | None = None
     label_smoothing: float = 0.0
+    loss_settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def L(self) -> int:  # noqa: N802 (the lecture's symbol)
@@ -161,7 +181,7 @@ class Record:
 
     @property
     def M(self) -> Numbered[int]:  # noqa: N802
-        """Number of units of each layer; ``M[0]`` is the number of inputs."""
+        """Number of units of each layer; ``M[0]`` is the number of inputs of layer 1."""
         return Numbered("M", [a.shape[1] for a in self.a.values()], first=0)
 
     @property
@@ -251,13 +271,24 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as a dictionary of arrays and numbers; quantities by layer as lists.
 
-        ``a`` begins with the input, so it has one entry more than the others.
+        ``a`` begins with what layer 1 receives, so it has one entry more than the others.
         """
         shown: dict[str, Any] = {"n": len(self), "L": self.L, "M": list(self.M.values())}
         for name in ("f", "W", "b", "z", "a", "df", "delta", "da", "dW", "db", "penalty_dW"):
             values = getattr(self, name)
             shown[name] = list(values.values()) if len(values) else None
-        for name in ("y", "loss_name", "losses", "loss", "l2", "penalty", "risk", "probabilities"):
+        for name in (
+            "x",
+            "before",
+            "y",
+            "loss_name",
+            "losses",
+            "loss",
+            "l2",
+            "penalty",
+            "risk",
+            "probabilities",
+        ):
             shown[name] = getattr(self, name)
         return {**shown, "dtype": str(self.dtype), "gradients": dict(self.gradients)}
 
@@ -274,6 +305,9 @@ class Record:
     def sections(self) -> list[tuple[str, list[tuple[str, Array]]]]:
         """Return the arrays under headings: the input, then layer by layer."""
         found: list[tuple[str, list[tuple[str, Array]]]] = [("input", [("a[0]", self.a[0])])]
+        if self.before:
+            received = " → ".join(("input", *self.before))
+            found = [("input", [("x", self.x)]), (received, [("a[0]", self.a[0])])]
         for l in self.z:
             named: list[tuple[str, Numbered[Any]]] = [
                 *(("W", self.W), ("b", self.b), ("z", self.z), ("a", self.a)),
@@ -357,10 +391,13 @@ def index(argument: str, given: Any, count: int, what: str) -> int:
     Raises:
         ArgumentError: not a whole number from 0 to ``count`` - 1.
     """
-    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if not whole or not 0 <= given < count:
+    try:
+        position = -1 if isinstance(given, bool) else operator.index(given)
+    except TypeError:
+        position = -1
+    if not 0 <= position < count:
         raise ArgumentError(argument, repr(given), f"a whole number from 0 to {count - 1}: {what}")
-    return int(given)
+    return position
 
 
 def needs_targets(record: Record) -> None:

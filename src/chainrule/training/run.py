@@ -24,7 +24,7 @@ from chainrule.metrics import R2, Accuracy, MeanAbsoluteError, MeanSquaredError,
 from chainrule.nn.activations import activation
 from chainrule.nn.layers import Dense
 from chainrule.ops import random
-from chainrule.ops.functional import softmax
+from chainrule.ops.softmax import softmax
 from chainrule.optim import OPTIMIZERS, Optimizer
 from chainrule.optim.optimizer import checked
 from chainrule.training.arrays import check_count

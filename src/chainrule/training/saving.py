@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -20,6 +20,7 @@ from chainrule.core.errors import ChainruleError
 from chainrule.data.files import atomic_file, file_error
 from chainrule.losses import loss_to_config
 from chainrule.metrics import metric_to_config
+from chainrule.nn.module import Module
 from chainrule.optim import OPTIMIZERS
 from chainrule.version import __version__
 
@@ -66,6 +67,7 @@ def save_model(
         "format": FORMAT,
         "chainrule": __version__,
         "model": model.config(),
+        "frozen": frozen_in(model),
         "compiled": None if model.setup is None else _describe(model.setup),
         "arrays": {"file": ARRAYS, "sha256": hashlib.sha256(arrays).hexdigest()},
         "run": run,
@@ -123,6 +125,43 @@ def check_directory(directory: Path, overwrite: bool = True) -> None:
             "a directory that holds other files",
             "a new or empty directory, or a model's",
         )
+
+
+def frozen_in(model: Module) -> dict[str, list[str]]:
+    """Return what training leaves: the paths of frozen modules, and of the parameters.
+
+    >>> import chainrule as cr
+    >>> model = cr.Sequential([cr.Dense(3), cr.BatchNorm()])
+    >>> model.make_parameters((2,))
+    >>> model.layers[0].trainable = False
+    >>> frozen_in(model)["modules"], len(frozen_in(model)["parameters"])
+    (['layers.0'], 4)
+    """
+    return {
+        "modules": [path for path, module in model.modules().items() if not module.trainable],
+        "parameters": [path for path, p in model.parameters().items() if not p.trainable],
+    }
+
+
+def freeze(model: Module, frozen: Mapping[str, Sequence[str]]) -> None:
+    """Freeze what ``frozen_in`` has returned.
+
+    Args:
+        model: the model; its parameters are made.
+        frozen: the paths.
+
+    Raises:
+        KeyError: a path that is not there.
+    """
+    modules, parameters = model.modules(), model.parameters()
+    for path in (*frozen["modules"], *frozen["parameters"]):
+        if path not in modules and path not in parameters:
+            raise KeyError(path)
+    for path, module in modules.items():  # outer ones come first
+        module.trainable = path not in frozen["modules"]
+    for path, parameter in parameters.items():
+        if parameter.trainable != (path not in frozen["parameters"]):
+            parameter.trainable = not parameter.trainable
 
 
 def _describe(setup: Compiled) -> dict[str, Any] | None:

@@ -51,6 +51,12 @@ class Sequential(Model, Layer):
     def __init__(
         self, layers: Sequence[Module | Input] = (), dtype: npt.DTypeLike | None = None
     ) -> None:
+        if isinstance(layers, Module | Input):
+            raise DtypeError(
+                "layers",
+                f"a {type(layers).__name__} by itself",
+                "one list of layers, as in cr.Sequential([cr.Dense(3), cr.Dense(1)])",
+            )
         self.layers: list[Module] = []
         self._has_own_dtype = dtype is not None
         self.dtype = FLOAT32 if dtype is None else as_dtype(dtype)

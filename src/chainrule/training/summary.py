@@ -20,11 +20,11 @@ class SummaryRow:
     """One layer.
 
     Attributes:
-        layer: type of the layer, with its place.
+        layer: type of the layer, with its place, and where it stood first if it comes again.
         output_shape: shape of its output for one sample, or "" where it is not known.
         neurons: M_l, where the layer is one of the lecture's: it computes ``a = f(W a + b)``.
         activation: name of f_l.
-        parameters: number of parameters, those of layers within it included.
+        parameters: number of parameters, those of layers within it included; 0 if it comes again.
         frozen: how many of them are not trainable.
         depth: 0, or how many layers it stands in.
     """
@@ -175,12 +175,14 @@ def _rows(model: Module, calls: Sequence[Call]) -> Iterator[SummaryRow]:
     places: list[int] = []  # 2, 1 is the first module within the second
     called = [call for call in calls if call.depth]  # the first is the model itself
     seen = {id(call.module) for call in called}
+    first: dict[int, str] = {}  # where a module stood first
     idle = [Call(m, 1) for m in _children(model) if id(m) not in seen and m.parameters()]
     for call in [*called, *idle]:
         del places[call.depth :]
         places += [0] * (call.depth - len(places))
         places[-1] += 1
-        yield _row(call, ".".join(map(str, places)))
+        place = ".".join(map(str, places))
+        yield _row(call, place, first.setdefault(id(call.module), place))
 
 
 def _children(model: Module) -> list[Module]:
@@ -190,11 +192,13 @@ def _children(model: Module) -> list[Module]:
     return [module for module in found if id(module) not in inner]
 
 
-def _row(call: Call, place: str) -> SummaryRow:
-    module, parameters = call.module, call.module.parameters().values()
+def _row(call: Call, place: str, first: str) -> SummaryRow:
+    """Return a row; a module that stands there again has its parameters in its first one."""
+    module, again = call.module, first != place
+    parameters = [] if again else list(module.parameters().values())
     layer = module if isinstance(module, Layer) else Layer()
     return SummaryRow(
-        f"{place} {type(module).__name__}",
+        f"{place} {type(module).__name__}" + (f" (again {first})" if again else ""),
         "" if call.output is None else _shape(call.output.shape[1:]),
         layer.neurons,
         layer.activation_name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: E741 - l is the lecture's symbol
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,8 +104,11 @@ class Setup:
     def __init__(
         self, D: Any, V: Any, M: Any, names: Any, loss: str, monitor: str, dtype: Dtype
     ) -> None:
-        if isinstance(names, str):
+        if isinstance(names, str) or not isinstance(names, Sequence):
             raise ArgumentError("activations", repr(names), "a list of names, one a layer")
+        if not isinstance(M, Sequence | np.ndarray) or isinstance(M, str):
+            example = [M] if isinstance(M, int) else [4, 1]
+            raise ArgumentError("M", repr(M), f"a list of units, such as {example}")
         units = [check_count("M", m) for m in M]
         if not units or len(units) != len(names):
             raise ArgumentError(

@@ -29,9 +29,10 @@ from chainrule.ops.elementwise import (
     tanh,
     where,
 )
-from chainrule.ops.functional import SELU_ALPHA, SELU_LAMBDA, softmax
+from chainrule.ops.functional import SELU_ALPHA, SELU_LAMBDA
 from chainrule.ops.reduce import max, sum
 from chainrule.ops.shape import expand_dims, reshape
+from chainrule.ops.softmax import softmax
 
 
 def indicator(condition: Tensor, like: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from chainrule.nn.activations import derivatives
 from chainrule.nn.activations.description import REALS, Activation, FiniteSet, Interval
 from chainrule.nn.activations.families import elu, leaky_relu, maxout, prelu
 from chainrule.ops import elementwise, functional
+from chainrule.ops.softmax import log_softmax, softmax
 
 _INF = math.inf
 _SIGMA = "σ(x) = 1/(1 + exp(−x)), the logistic function"
@@ -294,7 +295,7 @@ KINDS: tuple[Activation, ...] = (
     Activation(
         name="softmax",
         title="Softmax",
-        function=functional.softmax,
+        function=softmax,
         closed_form=derivatives.softmax_jacobian,
         formula="exp(xᵢ)/Σⱼ exp(xⱼ)",
         derivative_formula="diag(y) − y yᵀ",
@@ -311,7 +312,7 @@ KINDS: tuple[Activation, ...] = (
     Activation(
         name="log_softmax",
         title="LogSoftmax",
-        function=functional.log_softmax,
+        function=log_softmax,
         closed_form=derivatives.log_softmax_jacobian,
         formula="xᵢ − log Σⱼ exp(xⱼ)",
         derivative_formula="δᵢⱼ − yⱼ",

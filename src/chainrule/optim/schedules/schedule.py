@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, TypeVar
 
@@ -194,8 +196,19 @@ def as_schedule(given: Rate, argument: str = "learning_rate") -> float | Schedul
     if isinstance(given, Mapping):
         return from_config(given)
     if callable(given) and not isinstance(given, type | Operand):
-        return FunctionOfStep(given)
+        return FunctionOfStep(_of_the_step(given))
     return checked(argument, given)  # type: ignore[arg-type]
+
+
+def _of_the_step(given: Callable[..., Any]) -> Callable[[int], Any]:
+    """Return a function of the step; one without arguments is the same at every step."""
+    try:
+        inspect.signature(given).bind(0)
+    except (TypeError, ValueError):
+        with suppress(TypeError, ValueError):
+            inspect.signature(given).bind()
+            return lambda step: given()
+    return given
 
 
 def from_config(config: Mapping[str, Any]) -> Schedule:
