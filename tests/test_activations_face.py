@@ -43,10 +43,11 @@ def test_they_compute() -> None:
 def test_drawing_is_loaded_only_to_draw() -> None:
     code = (
         "import sys, chainrule; chainrule.activations.table().to_text(80);"
-        "print([m for m in sys.modules if m.startswith(('chainrule.viz', 'rich'))])"
+        "print(sorted(m for m in sys.modules if m.startswith(('chainrule.viz', 'rich'))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    light = ["", ".graphs", ".graphs.methods", ".sheet"]  # what puts the methods on graphs
+    assert done.stdout == f"{[f'chainrule.viz{name}' for name in light]}\n"
 
 
 # The table -----------------------------------------------------------------------------------
@@ -176,10 +177,21 @@ ELU: γ = 0.5.
 Softmax: y = softmax(x).
 I(·) is 1 where the condition holds, else 0.
 zero-centered: f is odd, so inputs symmetric about 0 give the mean 0.
+range of f′: its values where f is differentiable, kinks left out.
 saturates: f′ → 0 as x → −∞ (left), as x → ∞ (right).
 smooth: Cᵏ has k continuous derivatives.
 kinks: where f is not differentiable, and the value that f′ is given there."""
     )
+
+
+def test_the_table_says_why_a_range_may_lack_the_value_at_a_kink() -> None:
+    selu = cr.activations.get("selu")
+    assert selu.derivative(np.zeros(1)).item() == selu.derivative_range.high
+    assert selu.derivative_range.high not in selu.derivative_range
+    text = cr.activations.table("selu").to_text(300)
+    assert "(0, 1.76)" in text
+    assert "0 (1.76)" in text
+    assert "range of f′: its values where f is differentiable, kinks left out." in text
 
 
 def test_printing_follows_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,14 @@ Tensor(0.25, dtype=float32)
 """
 
 import chainrule.autodiff  # puts backward() on tensors
+import chainrule.viz.graphs  # puts to_svg() and to_dot() on graphs
 from chainrule import activations, losses, metrics, optim
 from chainrule.autodiff.check import check_grads
 from chainrule.autodiff.explain import explain
 from chainrule.autodiff.forward import jvp
 from chainrule.autodiff.reverse import grad, hessian, jacobian, value_and_grad, vjp
+from chainrule.compiler.function import compile
+from chainrule.compiler.recording import record
 from chainrule.compiler.trace import trace
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph
@@ -18,7 +21,7 @@ from chainrule.core.tensor import Parameter, Tensor, no_grad
 from chainrule.nn import initializers, regularizers
 from chainrule.nn.branches import Add, Concatenate, Residual
 from chainrule.nn.embedding import Embedding
-from chainrule.nn.layers import Activation, Dense, Layer
+from chainrule.nn.layers import Activation, Dense, Layer, register
 from chainrule.nn.learned_activations import Maxout, PReLU
 from chainrule.nn.module import Module, add_penalty
 from chainrule.nn.noise import Dropout, GaussianNoise
@@ -33,6 +36,7 @@ from chainrule.nn.normalization import (
 from chainrule.nn.shapes import Flatten, Input
 from chainrule.ops import random
 from chainrule.ops.contract import matmul
+from chainrule.ops.control import cond, scan, while_loop
 from chainrule.ops.creation import (
     arange,
     asarray,
@@ -94,7 +98,6 @@ from chainrule.ops.functional import (
     hard_tanh,
     leaky_relu,
     log_sigmoid,
-    log_softmax,
     maxout,
     mish,
     one_hot,
@@ -103,7 +106,6 @@ from chainrule.ops.functional import (
     relu6,
     selu,
     silu,
-    softmax,
     softsign,
     split,
     std,
@@ -111,7 +113,7 @@ from chainrule.ops.functional import (
     var,
 )
 from chainrule.ops.index import gather, scatter_add, segment_sum, take, take_along_axis
-from chainrule.ops.reduce import argmax, cumsum, logsumexp, max, mean, min, sum
+from chainrule.ops.reduce import argmax, cumsum, max, mean, min, sum
 from chainrule.ops.shape import (
     broadcast_to,
     concatenate,
@@ -125,6 +127,7 @@ from chainrule.ops.shape import (
     swapaxes,
     transpose,
 )
+from chainrule.ops.softmax import log_softmax, logsumexp, softmax
 from chainrule.training.algorithm import algorithm_4_1
 from chainrule.training.callbacks import Callback, EarlyStopping, History, ReduceLROnPlateau
 from chainrule.training.loading import load_model as load

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
-from chainrule.core.graph import Node, Rule, ancestors
+from chainrule.core.graph import Node, Primitive, ancestors
 from chainrule.core.tensor import (
     Operand,
     Tensor,
@@ -21,6 +21,7 @@ from chainrule.core.tensor import (
     mode,
     part,
     recording,
+    scope_kept,
     unknown,
 )
 from chainrule.core.tree import leaves, rebuild, tree_map
@@ -78,7 +79,7 @@ def pull_back(
     for output, cotangent in zip(outputs, cotangents, strict=True):
         if output in needed:
             _accumulate(found, output, cotangent)
-    with recording(record), part("gradient"):
+    with recording(record), part("gradient"), scope_kept():
         for node in reversed(nodes):
             g = found.get(node)
             primitive = node.primitive
@@ -86,34 +87,37 @@ def pull_back(
                 continue
             if not keep:
                 del found[node]
-            inputs = node.inputs
-            if primitive is item_p:
-                _accumulate_item(found, inputs[0], node.attrs["index"], g)
-            elif primitive.joint_vjp is not None:
-                _apply_joint(primitive.joint_vjp, found, node, g, needed)
-            else:
-                attrs = node.attrs
-                for x, rule in zip(inputs, primitive.vjp, strict=False):
-                    if rule is not None and x.tracked and x in needed:
-                        _accumulate(found, x, rule(g, node, *inputs, **attrs))
+            if node.data is None or mode.notebook is not None:
+                mode.scope = node.origin.scope if node.origin is not None else ()
+            _apply_rules(primitive, found, node, g, needed)
     return found
 
 
-def _apply_joint(
-    rule: Rule, found: dict[Node, Any], node: Node, g: Any, needed: Collection[Node]
+def _apply_rules(
+    primitive: Primitive, found: dict[Node, Any], node: Node, g: Any, needed: Collection[Node]
 ) -> None:
-    """Apply a rule that gives the cotangents of all arguments at once."""
-    wanted = [x.tracked and x in needed for x in node.inputs]
-    gs = rule(g, node, node.inputs, wanted, **node.attrs)
-    for x, is_wanted, cotangent in zip(node.inputs, wanted, gs, strict=True):
-        if is_wanted and cotangent is not None:
-            _accumulate(found, x, cotangent)
+    """Hand the cotangent of a node on to the arguments that need theirs."""
+    inputs, attrs = node.inputs, node.attrs
+    if primitive is item_p:
+        _accumulate_item(found, inputs[0], attrs["index"], g)
+    elif primitive.joint_vjp is not None:
+        wanted = [x.tracked and x in needed for x in inputs]
+        gs = primitive.joint_vjp(g, node, inputs, wanted, **attrs)
+        for x, is_wanted, cotangent in zip(inputs, wanted, gs, strict=True):
+            if is_wanted and cotangent is not None:
+                _accumulate(found, x, cotangent)
+    else:
+        for x, rule in zip(inputs, primitive.vjp, strict=False):
+            if rule is not None and x.tracked and x in needed:
+                _accumulate(found, x, rule(g, node, *inputs, **attrs))
 
 
 def _accumulate_item(found: dict[Node, Any], x: Node, index: int, g: Tensor) -> None:
     """Add a cotangent to one element of a tuple's."""
-    kinds: Any = x.type
-    parts = found.setdefault(x, [None] * len(kinds.items))
+    parts = found.get(x)
+    if parts is None:  # the type of a tuple is as long as the tuple: look at it once
+        kinds: Any = x.type
+        parts = found[x] = [None] * len(kinds.items)
     parts[index] = g if parts[index] is None else add(parts[index], g)
 
 

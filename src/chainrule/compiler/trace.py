@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph, Node
@@ -20,7 +22,7 @@ from chainrule.core.tensor import (
     mode,
     unknown,
 )
-from chainrule.core.tree import leaves, rebuild
+from chainrule.core.tree import leaves, rebuild, tree_map
 from chainrule.core.types import Array
 
 #: See ``mode.rewriter``.
@@ -44,11 +46,14 @@ class Slot(NamedTuple):
 
     def put(self, value: Tensor | None) -> None:
         """Set the slot."""
+        parameter = self.parameter
         if self.is_grad:
-            self.parameter.grad = value
+            parameter.grad = value
+        elif value is not None and value.data is not None and mode.tracer is None:
+            parameter._value = parameter._leaf(value.data)  # its type is known to fit
         else:
             assert value is not None
-            self.parameter.assign(value)
+            parameter.assign(value)
 
 
 class Lifting(Tracer):
@@ -105,7 +110,8 @@ class Lifting(Tracer):
         return {
             slot: value
             for slot, value in self.current.items()
-            if value is not self.read_slots.get(slot) and not (value is None and slot in self.empty)
+            if not (slot in self.read_slots and value is self.read_slots[slot])
+            and not (value is None and slot in self.empty)
         }
 
 
@@ -131,7 +137,7 @@ class TracedGraph(Graph):
         self.written = tuple(slot for slot, value in assigned.items() if value is not None)
         self.cleared = tuple(slot for slot, value in assigned.items() if value is None)
         self.empty = frozenset(lifting.empty)
-        outputs = [as_tensor(leaf) for leaf in leaves(result)]
+        outputs = [as_tensor(leaf) for leaf in leaves(result) if _is_output(leaf)]
         super().__init__(
             [*arguments, *lifting.read_slots.values()],
             [*outputs, *(value for value in assigned.values() if value is not None)],
@@ -150,10 +156,17 @@ class TracedGraph(Graph):
 
     def rebuilt(self, outputs: Sequence[Node]) -> TracedGraph:
         """Return a graph of the same inputs and names that computes the results otherwise."""
+        return self._like(self.inputs, outputs)
+
+    def moved(self, made: Mapping[Node, Node]) -> TracedGraph:
+        """Return a graph of other nodes that correspond to those of this one."""
+        return self._like([made[x] for x in self.inputs], [made.get(y, y) for y in self.outputs])
+
+    def _like(self, inputs: Sequence[Node], outputs: Sequence[Node]) -> TracedGraph:
         new: TracedGraph = object.__new__(type(self))
         new.result, new.read, new.written = self.result, self.read, self.written
         new.cleared, new.empty = self.cleared, self.empty
-        Graph.__init__(new, self.inputs, outputs, [self.names[x] for x in self.inputs])
+        Graph.__init__(new, inputs, outputs, [self.names[x] for x in self.inputs])
         return new
 
     def __call__(self, *args: Any) -> Any:
@@ -187,12 +200,22 @@ class TracedGraph(Graph):
 
     def finish(self, values: Sequence[Array]) -> Any:
         """Put the outputs' values where they belong: into parameters, and into the result."""
-        count = len(values) - len(self.written)
-        for slot, value in zip(self.written, values[count:], strict=True):
-            slot.put(Tensor(value))
+        return self.finish_with([Tensor(value) for value in values])
+
+    def finish_with(self, outputs: Sequence[Tensor]) -> Any:
+        """Put outputs where they belong: into parameters, and into the result."""
+        count = len(outputs) - len(self.written)
+        for slot, value in zip(self.written, outputs[count:], strict=True):
+            slot.put(value)
         for slot in self.cleared:
             slot.put(None)
-        return rebuild(self.result, [Tensor(value) for value in values[:count]])
+        remaining = iter(outputs[:count])
+        return tree_map(lambda x: next(remaining) if _is_output(x) else x, self.result)
+
+
+def _is_output(leaf: Any) -> bool:
+    """Whether a leaf of a result is an array; text and other objects are handed through."""
+    return isinstance(leaf, Operand | np.ndarray | np.generic | float | int | list)
 
 
 def _unique(names: list[str], taken: set[str]) -> list[str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from chainrule.core.errors import DtypeError
 from chainrule.core.graph import Example, Primitive, Rule, example
-from chainrule.core.tensor import Parameter, Tensor, TensorLike, as_tensor, bind
+from chainrule.core.tensor import Number, Parameter, Tensor, TensorLike, as_tensor, bind
 from chainrule.core.types import (
     BOOL,
     DEFAULT_FLOAT,
@@ -52,6 +52,8 @@ def elementwise(
     domain: tuple[float, float] = (-2.0, 2.0),
     examples: Sequence[Example] | None = None,
     symbol: str = "",
+    into: Rule | None = None,
+    lower: Rule | None = None,
 ) -> Primitive:
     """Define an elementwise primitive.
 
@@ -65,6 +67,8 @@ def elementwise(
         domain: open interval from which the arguments may come.
         examples: where the standard ones (shapes that broadcast, 0-d, zero-size) do not fit.
         symbol: how to write it in a formula.
+        into: ``eval`` into a given array (see ``Primitive``); a ufunc needs none.
+        lower: its native code (see ``Primitive``).
     """
 
     def type_rule(*types: ArrayType, **attrs: Any) -> ArrayType:
@@ -89,6 +93,8 @@ def elementwise(
         examples=_EXAMPLES[arity or len(partials)] if examples is None else examples,
         symbol=symbol,
         is_elementwise=True,
+        into=into,
+        lower=lower,
     )
 
 
@@ -116,20 +122,24 @@ def promote(x: TensorLike, y: TensorLike) -> tuple[Tensor, Tensor]:
     return cast(x, dtype), cast(y, dtype)
 
 
-def _meet_number(x: Tensor, number: int | float) -> tuple[Tensor, Tensor]:
+def _meet_number(x: Tensor, number: int | float | Number) -> tuple[Tensor, Tensor]:
     """Promote ``x`` with a Python number, which is weak: it takes the dtype of the array."""
     dtype = x.dtype
     if dtype.kind != "f":
-        if isinstance(number, float):
+        if isinstance(number, float) or (type(number) is Number and number.kind is float):
             dtype = DEFAULT_FLOAT
         elif dtype == BOOL:
             dtype = np.dtype("int64")
         x = cast(x, dtype)
-    return x, Tensor(np.asarray(number, dtype))
+    return x, number.in_dtype(dtype) if type(number) is Number else Tensor(
+        np.asarray(number, dtype)
+    )
 
 
 def _as_operand(x: TensorLike, other: TensorLike) -> Tensor:
     """Turn a number met by an array into the array's dtype, where its kind allows."""
+    if type(x) is Number:
+        return x.tensor() if type(other) is Number else _meet_number(as_tensor(other), x)[1]
     if isinstance(x, float | int | bool):
         number = float(x) if isinstance(x, float) else x
         if not isinstance(other, float | int | bool):
@@ -160,6 +170,8 @@ cast_p: Primitive = Primitive(
         example((0,), dtype=BOOL),
     ),
     is_elementwise=True,
+    lower=lambda f, x, *, dtype: f.cast(x, dtype),
+    into=lambda out, x, *, dtype: np.copyto(out, x, casting="unsafe"),
 )
 
 
@@ -188,16 +200,39 @@ def cast(x: TensorLike, dtype: npt.DTypeLike) -> Tensor:
 
 # Arithmetic ----------------------------------------------------------------------------------
 
-identity_p: Primitive = elementwise("identity", lambda x: x, lambda g, ans, x: g, symbol="{0}")
+identity_p: Primitive = elementwise(
+    "identity", lambda x: x, lambda g, ans, x: g, symbol="{0}", lower=lambda f, x: x
+)
 
-negative_p: Primitive = elementwise("negative", np.negative, lambda g, ans, x: -g, symbol="-{0}")
+#: A node of its own, so that whatever copies a graph and differentiates the copy stops here, too.
+stop_gradient_p: Primitive = elementwise(
+    "stop_gradient",
+    lambda x: x,
+    lambda g, ans, x: Tensor(np.zeros(x.shape, x.dtype)),
+    symbol="{0}",
+    lower=lambda f, x: x,
+)
+
+negative_p: Primitive = elementwise(
+    "negative", np.negative, lambda g, ans, x: -g, symbol="-{0}", lower=lambda f, x: f.neg(x)
+)
 
 add_p: Primitive = elementwise(
-    "add", np.add, lambda g, ans, x, y: g, lambda g, ans, x, y: g, symbol="{0} + {1}"
+    "add",
+    np.add,
+    lambda g, ans, x, y: g,
+    lambda g, ans, x, y: g,
+    symbol="{0} + {1}",
+    lower=lambda f, x, y: f.add(x, y),
 )
 
 subtract_p: Primitive = elementwise(
-    "subtract", np.subtract, lambda g, ans, x, y: g, lambda g, ans, x, y: -g, symbol="{0} - {1}"
+    "subtract",
+    np.subtract,
+    lambda g, ans, x, y: g,
+    lambda g, ans, x, y: -g,
+    symbol="{0} - {1}",
+    lower=lambda f, x, y: f.sub(x, y),
 )
 
 multiply_p: Primitive = elementwise(
@@ -206,6 +241,7 @@ multiply_p: Primitive = elementwise(
     lambda g, ans, x, y: g * y,
     lambda g, ans, x, y: g * x,
     symbol="{0} × {1}",
+    lower=lambda f, x, y: f.mul(x, y),
 )
 
 divide_p: Primitive = elementwise(
@@ -215,10 +251,15 @@ divide_p: Primitive = elementwise(
     lambda g, ans, x, y: -g * x / square(y),
     domain=(0.5, 2.0),
     symbol="{0} / {1}",
+    lower=lambda f, x, y: f.div(x, y),
 )
 
 square_p: Primitive = elementwise(
-    "square", np.square, lambda g, ans, x: g * 2.0 * x if is_float(x.dtype) else g, symbol="{0}²"
+    "square",
+    np.square,
+    lambda g, ans, x: g * 2.0 * x if is_float(x.dtype) else g,
+    symbol="{0}²",
+    lower=lambda f, x: f.mul(x, x),
 )
 
 
@@ -237,6 +278,7 @@ power_p: Primitive = elementwise(
     lambda g, ans, x, y: g * ans * log(where(x == 0, 1.0, x)),
     domain=(0.5, 2.0),
     symbol="{0} ** {1}",
+    lower=lambda f, x, y: f.power(x, y),
 )
 
 
@@ -320,21 +362,51 @@ def power(x: TensorLike, y: TensorLike) -> Tensor:
 
 # Exponentials, roots, trigonometry -----------------------------------------------------------
 
-exp_p: Primitive = elementwise("exp", np.exp, lambda g, ans, x: g * ans, symbol="exp({0})")
+exp_p: Primitive = elementwise(
+    "exp", np.exp, lambda g, ans, x: g * ans, symbol="exp({0})", lower=lambda f, x: f.math("exp", x)
+)
 log_p: Primitive = elementwise(
-    "log", np.log, lambda g, ans, x: g / x, domain=(0.2, 3.0), symbol="log({0})"
+    "log",
+    np.log,
+    lambda g, ans, x: g / x,
+    domain=(0.2, 3.0),
+    symbol="log({0})",
+    lower=lambda f, x: f.math("log", x),
 )
 log1p_p: Primitive = elementwise(
-    "log1p", np.log1p, lambda g, ans, x: g / (x + 1.0), domain=(-0.8, 2.0)
+    "log1p",
+    np.log1p,
+    lambda g, ans, x: g / (x + 1.0),
+    domain=(-0.8, 2.0),
+    lower=lambda f, x: f.math("log1p", x),
 )
-expm1_p: Primitive = elementwise("expm1", np.expm1, lambda g, ans, x: g * (ans + 1.0))
-sqrt_p: Primitive = elementwise("sqrt", np.sqrt, lambda g, ans, x: g * 0.5 / ans, domain=(0.2, 3.0))
+expm1_p: Primitive = elementwise(
+    "expm1", np.expm1, lambda g, ans, x: g * (ans + 1.0), lower=lambda f, x: f.math("expm1", x)
+)
+sqrt_p: Primitive = elementwise(
+    "sqrt",
+    np.sqrt,
+    lambda g, ans, x: g * 0.5 / ans,
+    domain=(0.2, 3.0),
+    lower=lambda f, x: f.sqrt(x),
+)
 rsqrt_p: Primitive = elementwise(
-    "rsqrt", lambda x: 1 / np.sqrt(x), lambda g, ans, x: g * -0.5 * ans / x, domain=(0.2, 3.0)
+    "rsqrt",
+    lambda x: 1 / np.sqrt(x),
+    lambda g, ans, x: g * -0.5 * ans / x,
+    domain=(0.2, 3.0),
+    into=lambda out, x: np.divide(1, np.sqrt(x, out), out),
+    lower=lambda f, x: f.div(f.like(x, 1.0), f.sqrt(x)),
 )
-sin_p: Primitive = elementwise("sin", np.sin, lambda g, ans, x: g * cos(x))
-cos_p: Primitive = elementwise("cos", np.cos, lambda g, ans, x: -g * sin(x))
-tanh_p: Primitive = elementwise("tanh", np.tanh, lambda g, ans, x: g * (1.0 - square(ans)))
+sin_p: Primitive = elementwise(
+    "sin", np.sin, lambda g, ans, x: g * cos(x), lower=lambda f, x: f.math("sin", x)
+)
+cos_p: Primitive = elementwise(
+    "cos", np.cos, lambda g, ans, x: -g * sin(x), lower=lambda f, x: f.math("cos", x)
+)
+tanh_p: Primitive = elementwise(
+    "tanh", np.tanh, lambda g, ans, x: g * (1.0 - square(ans)), lower=lambda f, x: f.math("tanh", x)
+)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -344,19 +416,42 @@ def _sigmoid(x: Array) -> Array:
     return result
 
 
-sigmoid_p: Primitive = elementwise("sigmoid", _sigmoid, lambda g, ans, x: g * ans * (1.0 - ans))
+def _sigmoid_into(out: Array, x: Array) -> None:
+    negative = x < 0
+    np.exp(np.negative(np.abs(x, out), out), out)
+    top = np.where(negative, out, x.dtype.type(1))
+    np.divide(top, np.add(1, out, out), out)
+
+
+sigmoid_p: Primitive = elementwise(
+    "sigmoid",
+    _sigmoid,
+    lambda g, ans, x: g * ans * (1.0 - ans),
+    into=_sigmoid_into,
+    lower=lambda f, x: f.math("sigmoid", x),
+)
+
+
+def _softplus_into(out: Array, x: Array) -> None:
+    top = np.maximum(x, 0)
+    np.exp(np.negative(np.abs(x, out), out), out)
+    np.add(top, np.log1p(out, out), out)
+
 
 softplus_p: Primitive = elementwise(
     "softplus",
     # log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), which cannot overflow
     lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     lambda g, ans, x: g * sigmoid(x),
+    into=_softplus_into,
+    lower=lambda f, x: f.math("softplus", x),
 )
 
 erf_p: Primitive = elementwise(
     "erf",
     erf_array,
     lambda g, ans, x: g * 1.1283791670955126 * exp(-square(x)),  # 2/√π
+    lower=lambda f, x: f.math("erf", x),
 )
 
 
@@ -470,9 +565,15 @@ def erf(x: TensorLike) -> Tensor:
 
 # Steps, kinks, selection ---------------------------------------------------------------------
 
-sign_p: Primitive = elementwise("sign", np.sign, lambda g, ans, x: g * 0.0)
-floor_p: Primitive = elementwise("floor", np.floor, lambda g, ans, x: g * 0.0)
-abs_p: Primitive = elementwise("abs", np.abs, lambda g, ans, x: g * sign(x), symbol="|{0}|")
+sign_p: Primitive = elementwise(
+    "sign", np.sign, lambda g, ans, x: g * 0.0, lower=lambda f, x: f.sign(x)
+)
+floor_p: Primitive = elementwise(
+    "floor", np.floor, lambda g, ans, x: g * 0.0, lower=lambda f, x: f.floor(x)
+)
+abs_p: Primitive = elementwise(
+    "abs", np.abs, lambda g, ans, x: g * sign(x), symbol="|{0}|", lower=lambda f, x: f.magnitude(x)
+)
 
 
 def _winner(wins: Tensor, ties: Tensor, share: float, dtype: Dtype) -> Tensor:
@@ -489,6 +590,8 @@ maximum_p: Primitive = elementwise(
     lambda g, ans, x, y, *, share: g * _winner(y > x, x == y, 1.0 - share, g.dtype),
     examples=[Example(e.shapes, {"share": s}, {}) for s in (0.0, 0.5) for e in _EXAMPLES[2]],
     symbol="max({0}, {1})",
+    into=np.maximum,
+    lower=lambda f, x, y, *, share: f.maximum(x, y),
 )
 
 minimum_p: Primitive = elementwise(
@@ -498,9 +601,24 @@ minimum_p: Primitive = elementwise(
     lambda g, ans, x, y, *, share: g * _winner(y < x, x == y, 1.0 - share, g.dtype),
     examples=[Example(e.shapes, {"share": s}, {}) for s in (1.0, 0.5) for e in _EXAMPLES[2]],
     symbol="min({0}, {1})",
+    into=np.minimum,
+    lower=lambda f, x, y, *, share: f.minimum(x, y),
 )
 
 _MASK = np.array([[True, False, True], [False, True, True]])
+
+
+def _where_into(out: Array, c: Array, x: Array, y: Array) -> None:
+    # Arrays that share memory with ``out`` are ``out`` itself.
+    if out is c:
+        np.copyto(out, np.where(c, x, y))
+    elif out is x:
+        np.copyto(out, y, where=np.logical_not(c))
+    else:
+        if out is not y:
+            np.copyto(out, y)
+        np.copyto(out, x, where=c)
+
 
 where_p: Primitive = elementwise(
     "where",
@@ -516,6 +634,8 @@ where_p: Primitive = elementwise(
         example((0,), (0,), (1,), arrays={0: np.zeros(0, bool)}),
     ),
     symbol="{1} if {0} else {2}",
+    into=_where_into,
+    lower=lambda f, c, x, y: f.select(c, x, y),
 )
 
 
@@ -591,21 +711,40 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
 # Comparison and logic ------------------------------------------------------------------------
 
 
-def _comparison(name: str, eval: Rule, symbol: str) -> Primitive:
-    return elementwise(name, eval, arity=2, result=BOOL, symbol=f"{{0}} {symbol} {{1}}")
+def _comparison(name: str, eval: Rule, symbol: str, lower: Rule) -> Primitive:
+    formula = f"{{0}} {symbol} {{1}}"
+    return elementwise(name, eval, arity=2, result=BOOL, symbol=formula, lower=lower)
 
 
-equal_p: Primitive = _comparison("equal", np.equal, "==")
-not_equal_p: Primitive = _comparison("not_equal", np.not_equal, "!=")
-less_p: Primitive = _comparison("less", np.less, "<")
-less_equal_p: Primitive = _comparison("less_equal", np.less_equal, "≤")
-greater_p: Primitive = _comparison("greater", np.greater, ">")
-greater_equal_p: Primitive = _comparison("greater_equal", np.greater_equal, "≥")
-logical_and_p: Primitive = _comparison("logical_and", np.logical_and, "and")
-logical_or_p: Primitive = _comparison("logical_or", np.logical_or, "or")
-logical_not_p: Primitive = elementwise("logical_not", np.logical_not, arity=1, result=BOOL)
-isfinite_p: Primitive = elementwise("isfinite", np.isfinite, arity=1, result=BOOL)
-isnan_p: Primitive = elementwise("isnan", np.isnan, arity=1, result=BOOL)
+def _compare(how: str) -> Rule:
+    return lambda f, x, y: f.compare(how, x, y)
+
+
+equal_p: Primitive = _comparison("equal", np.equal, "==", _compare("eq"))
+not_equal_p: Primitive = _comparison("not_equal", np.not_equal, "!=", _compare("ne"))
+less_p: Primitive = _comparison("less", np.less, "<", _compare("lt"))
+less_equal_p: Primitive = _comparison("less_equal", np.less_equal, "≤", _compare("le"))
+greater_p: Primitive = _comparison("greater", np.greater, ">", _compare("gt"))
+greater_equal_p: Primitive = _comparison("greater_equal", np.greater_equal, "≥", _compare("ge"))
+logical_and_p: Primitive = _comparison(
+    "logical_and", np.logical_and, "and", lambda f, x, y: f.bits_and(f.truth(x), f.truth(y))
+)
+logical_or_p: Primitive = _comparison(
+    "logical_or", np.logical_or, "or", lambda f, x, y: f.bits_or(f.truth(x), f.truth(y))
+)
+logical_not_p: Primitive = elementwise(
+    "logical_not",
+    np.logical_not,
+    arity=1,
+    result=BOOL,
+    lower=lambda f, x: f.bits_xor(f.truth(x), f.like(f.truth(x), 1)),
+)
+isfinite_p: Primitive = elementwise(
+    "isfinite", np.isfinite, arity=1, result=BOOL, lower=lambda f, x: f.is_finite(x)
+)
+isnan_p: Primitive = elementwise(
+    "isnan", np.isnan, arity=1, result=BOOL, lower=lambda f, x: f.is_nan(x)
+)
 
 
 def equal(x: TensorLike, y: TensorLike) -> Tensor:

@@ -52,16 +52,92 @@ _LARGE = np.array(
 )
 
 
+#: erf(x)/x - 1 in x², and log of (1 - erf(x)) in x, lowest power first, for float32.
+_SMALL_32 = np.array(
+    [1.28379166e-1, -3.76125336e-1, 1.12819925e-1, -2.67681349e-2, 4.99119423e-3, -5.96761703e-4],
+    np.float32,
+)
+_LARGE_32 = np.array(
+    [
+        *(0.0, -1.128717512, -6.34846687e-1, -1.06777877e-1),
+        *(2.42546219e-2, -3.88396438e-3, 3.83197126e-4, -1.72853470e-5),
+    ],
+    np.float32,
+)
+#: Where the one takes over from the other, and where erf is 1 to the last digit of float32.
+_BORDER_32, _END_32 = np.float32(0.927734375), np.float32(4.0)
+#: Elements at a time: what they need fits into a core's cache.
+_BLOCK = 8192
+
+
 def erf_array(x: Array) -> Array:
-    """Return erf(x) in the dtype of ``x``; computed in float64."""
+    """Return erf(x) in the dtype of ``x``: of float32 with float32's digits, else with float64's.
+
+    Largest error in float32: 2 units in the last place.
+
+    Source of the float32 polynomials: Juffa, "Computing erff with less than 1 ulp error".
+    """
+    flat = np.ascontiguousarray(x).reshape(-1)
+    compute = _erf_32 if flat.dtype == np.float32 else _erf_64
+    result = np.empty(flat.shape, flat.dtype)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        result[start : start + _BLOCK] = compute(block)
+    return result.reshape(np.shape(x))
+
+
+def _erf_32(x: Array) -> Array:
+    magnitude = np.abs(x)
+    is_large = magnitude > _BORDER_32
+    many = np.count_nonzero(is_large)
+    if not many:  # NaN is here, too
+        return _small_32(x)
+    if many == len(x):
+        return _large_32(x, magnitude)
+    return np.where(is_large, _large_32(x, magnitude), _small_32(np.clip(x, -1.0, 1.0)))
+
+
+def _small_32(x: Array) -> Array:
+    return _polynomial(_SMALL_32, x * x) * x + x
+
+
+def _large_32(x: Array, magnitude: Array) -> Array:
+    t = np.minimum(magnitude, _END_32)
+    exponent = _polynomial(_LARGE_32, t)
+    np.exp(exponent, out=exponent)
+    np.subtract(np.float32(1.0), exponent, out=exponent)
+    return np.copysign(exponent, x, out=exponent)
+
+
+def _polynomial(coefficients: Array, x: Array) -> Array:
+    """Return the value of a polynomial by Horner's rule."""
+    value = coefficients[-1] * x
+    for c in coefficients[-2:0:-1]:
+        value += c
+        value *= x
+    value += coefficients[0]
+    return np.asarray(value)
+
+
+def _erf_64(x: Array) -> Array:
     wide = np.asarray(x, dtype=np.float64)
     magnitude = np.abs(wide)
-    near = np.minimum(magnitude, 1.0)
-    far = np.clip(magnitude, 1.0, 6.0)  # NaN passes through both
-    small = near * chebval(2.0 * near * near - 1.0, _SMALL)
+    is_large = magnitude > 1.0
+    many = np.count_nonzero(is_large)
+    if not many:  # NaN is here, too
+        return np.copysign(_small_64(magnitude), wide)
+    if many == len(x):
+        return np.copysign(_large_64(magnitude), wide)
+    near, far = np.minimum(magnitude, 1.0), np.maximum(magnitude, 1.0)
+    return np.copysign(np.where(is_large, _large_64(far), _small_64(near)), wide)
+
+
+def _small_64(x: Array) -> Array:
+    return np.asarray(x * chebval(2.0 * x * x - 1.0, _SMALL))
+
+
+def _large_64(x: Array) -> Array:
+    far = np.minimum(x, 6.0)
     # 1/(x + 2) runs from 1/3 at x = 1 to 1/8 at x = 6; mapped to [-1, 1]
     u = (2.0 / (far + 2.0) - (1 / 3 + 1 / 8)) / (1 / 3 - 1 / 8)
-    large = 1.0 - np.exp(-far * far) * chebval(u, _LARGE)
-    result = np.where(magnitude <= 1.0, small, large)
-    signed: Array = np.copysign(result, wide)
-    return signed.astype(x.dtype, copy=False)
+    return np.asarray(1.0 - np.exp(-far * far) * chebval(u, _LARGE))

@@ -1,16 +1,16 @@
-"""What is composed of the primitives: activations, softmax, moments, one-hot."""
+"""What is composed of the primitives: activations, moments, one-hot."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind
 from chainrule.core.types import FLOAT32, normalize_axis
+from chainrule.ops.checks import check_range
 from chainrule.ops.elementwise import (
     abs,
     as_float,
@@ -18,9 +18,7 @@ from chainrule.ops.elementwise import (
     divide,
     equal,
     erf,
-    exp,
     expm1,
-    identity,
     maximum,
     minimum,
     multiply,
@@ -28,11 +26,11 @@ from chainrule.ops.elementwise import (
     softplus,
     sqrt,
     square,
-    subtract,
+    stop_gradient_p,
     tanh,
     where,
 )
-from chainrule.ops.reduce import Axis, logsumexp, max, mean
+from chainrule.ops.reduce import Axis, max, mean
 from chainrule.ops.shape import expand_dims, reshape, slice_axis
 
 #: Of SELU: with them, the mean 0 and the variance 1 of a layer's inputs are a fixed point.
@@ -264,32 +262,6 @@ def linear(x: TensorLike) -> Tensor:
     return as_tensor(x)
 
 
-def softmax(x: TensorLike, axis: int = -1) -> Tensor:
-    """Softmax: ``yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)``, without overflow.
-
-    Args:
-        x: logits.
-        axis: the axis over which the result sums to 1.
-
-    >>> softmax([0.0, 0.0])
-    Tensor([0.5, 0.5], dtype=float32)
-    """
-    return exp(log_softmax(x, axis))
-
-
-def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
-    """Logarithm of softmax: ``yᵢ = xᵢ - log Σⱼ exp(xⱼ)``.
-
-    >>> log_softmax([0.0, 1000.0])
-    Tensor([-1000.,     0.], dtype=float32)
-    """
-    logits = as_float(x)
-    # The largest goes first, so that rounding does not grow with the logits; it changes no result,
-    # and so has no derivative.
-    shifted = subtract(logits, stop_gradient(max(logits, axis, keepdims=True)))
-    return subtract(shifted, logsumexp(shifted, axis, keepdims=True))
-
-
 def clip(x: TensorLike, low: float, high: float) -> Tensor:
     """Limit to an interval: ``y = min(max(x, low), high)``; the derivative is 0 outside of it.
 
@@ -328,7 +300,7 @@ def one_hot(labels: TensorLike, num_classes: int, dtype: npt.DTypeLike = FLOAT32
 
     Raises:
         DtypeError: labels that are not integers.
-        ArgumentError: labels out of range (not checked while tracing).
+        ArgumentError: labels out of range; of a traced function, when it is evaluated.
 
     >>> one_hot([1, 0], 2)
     Tensor([[0., 1.],
@@ -337,23 +309,23 @@ def one_hot(labels: TensorLike, num_classes: int, dtype: npt.DTypeLike = FLOAT32
     labels = as_tensor(labels)
     if labels.dtype.kind not in "iu":
         raise DtypeError("labels", f"dtype {labels.dtype}", "integers")
-    check_labels(labels, num_classes)
+    labels = check_labels(labels, num_classes)
     return cast(equal(expand_dims(labels, labels.ndim), np.arange(num_classes)), dtype)
 
 
-def check_labels(labels: Tensor, num_classes: int, argument: str = "labels") -> None:
-    """Raise ``ArgumentError`` unless every known label lies from 0 to ``num_classes - 1``."""
-    data: Any = labels.data
-    if data is None or not data.size:
-        return
-    low, high = data.min(), data.max()
-    if low < 0 or high >= num_classes:
-        raise ArgumentError(
-            argument,
-            f"labels from {low} to {high}",
-            f"integers from 0 to {num_classes - 1} ({num_classes} classes)",
-            "Number the classes from 0, or give the last layer one unit a class.",
-        )
+def check_labels(labels: Tensor, num_classes: int, argument: str = "labels") -> Tensor:
+    """Return the labels; raise ``ArgumentError`` unless all lie from 0 to ``num_classes - 1``.
+
+    While tracing nothing is known of them: the check is made when the graph is evaluated.
+    """
+    return check_range(
+        labels,
+        num_classes,
+        argument,
+        "labels",
+        "classes",
+        "Number the classes from 0, or give the last layer one unit a class.",
+    )
 
 
 def split(x: TensorLike, parts: int, axis: int = 0) -> list[Tensor]:
@@ -380,6 +352,6 @@ def stop_gradient(x: TensorLike) -> Tensor:
     False
     """
     x = as_tensor(x)
-    cut = identity(x) if x.data is None else Tensor(x.data)
+    cut = bind(stop_gradient_p, x) if x.data is None else Tensor(x.data)
     cut.tracked = False
     return cut

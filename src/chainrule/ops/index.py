@@ -21,6 +21,7 @@ from chainrule.core.types import (
     normalize_axis,
     promote_dtypes,
 )
+from chainrule.ops.checks import check_range
 from chainrule.ops.elementwise import cast
 from chainrule.ops.shape import broadcast_to, flip, reshape, slice_p, transpose
 
@@ -36,6 +37,7 @@ def _gather_type(x: ArrayType, *indices: ArrayType) -> ArrayType:
 gather_p: Primitive = Primitive(
     "gather",
     eval=lambda x, *indices: x[indices],
+    into=lambda out, x, *indices: np.copyto(out, x[indices]),
     type_rule=_gather_type,
     vjp=(lambda g, ans, x, *indices: _scatter_into_zeros(x.type, indices, g),),
     jvp=lambda ts, ans, x, *indices: bind(gather_p, ts[0], *indices),
@@ -70,9 +72,15 @@ def _scatter_jvp(
     return bind(scatter_add_p, _zeros(x.type) if tx is None else tx, tv, *indices)
 
 
+def _scatter_add_into(out: Array, x: Array, values: Array, *indices: Array) -> None:
+    np.copyto(out, x)
+    np.add.at(out, indices, values)
+
+
 scatter_add_p: Primitive = Primitive(
     "scatter_add",
     eval=_scatter_add,
+    into=_scatter_add_into,
     type_rule=lambda x, values, *indices: x,
     vjp=(lambda g, ans, x, values, *indices: g, _scatter_values_vjp),
     jvp=_scatter_jvp,
@@ -158,7 +166,7 @@ def segment_sum(values: TensorLike, segments: TensorLike, num_segments: int) -> 
 
     Raises:
         ShapeError: ``segments`` is not one number a row.
-        ArgumentError: a segment out of range (not checked while tracing).
+        ArgumentError: a segment out of range; of a traced function, when it is evaluated.
 
     >>> segment_sum([1.0, 2.0, 3.0], [0, 1, 0], 2)
     Tensor([4., 2.], dtype=float32)
@@ -166,13 +174,7 @@ def segment_sum(values: TensorLike, segments: TensorLike, num_segments: int) -> 
     values, segments = as_tensor(values), _as_index(segments)
     if segments.shape != values.shape[:1]:
         raise ShapeError("segments", f"shape {segments.shape}", f"shape {values.shape[:1]}")
-    known = segments.data
-    if known is not None and known.size and not 0 <= known.min() <= known.max() < num_segments:
-        raise ArgumentError(
-            "segments",
-            f"segments from {known.min()} to {known.max()}",
-            f"integers from 0 to {num_segments - 1} ({num_segments} segments)",
-        )
+    segments = check_range(segments, num_segments, "segments", "segments", "segments")
     kind = ArrayType((num_segments, *values.shape[1:]), values.dtype)
     return _scatter_into_zeros(kind, [segments], values)
 

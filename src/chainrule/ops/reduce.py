@@ -20,28 +20,31 @@ from chainrule.core.types import (
     normalize_axes,
     normalize_axis,
 )
-from chainrule.ops.elementwise import as_float, cast, equal, exp
+from chainrule.ops.elementwise import as_float, cast, equal
 from chainrule.ops.shape import broadcast_to, reshape
 
 Axis: TypeAlias = int | Sequence[int] | None
 
 
-def _reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+def reduced_shape(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+    """Return the shape that is left of one when axes are reduced."""
     if keepdims:
         return tuple(1 if i in axes else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
-def _type_rule(x: ArrayType, *, axes: Sequence[int], keepdims: bool) -> ArrayType:
-    return ArrayType(_reduced(x.shape, axes, keepdims), x.dtype)
+def reduced_type(x: ArrayType, *, axes: Sequence[int], keepdims: bool) -> ArrayType:
+    """Return the type of a reduction's result: the type rule of all of them."""
+    return ArrayType(reduced_shape(x.shape, axes, keepdims), x.dtype)
 
 
-def _spread(r: Tensor, x: Tensor, axes: Sequence[int]) -> Tensor:
+def spread(r: Tensor, x: Tensor, axes: Sequence[int]) -> Tensor:
     """Broadcast a reduced array back over the axes that were reduced."""
-    return broadcast_to(reshape(r, _reduced(x.shape, axes, True)), x.shape)
+    return broadcast_to(reshape(r, reduced_shape(x.shape, axes, True)), x.shape)
 
 
-_EXAMPLES = (
+#: Arguments on which every reduction must work.
+EXAMPLES = (
     example((2, 3), axes=(0,), keepdims=False),
     example((2, 3), axes=(1,), keepdims=True),
     example((2, 3, 2), axes=(0, 2), keepdims=False),
@@ -62,28 +65,32 @@ sum_p: Primitive = Primitive(
     eval=lambda x, *, axes, keepdims: np.add.reduce(  # type: ignore[call-overload]
         x, axes, x.dtype, None, keepdims
     ),
-    type_rule=_type_rule,
-    vjp=(lambda g, ans, x, *, axes, keepdims: _spread(g, x, axes),),
+    type_rule=reduced_type,
+    vjp=(lambda g, ans, x, *, axes, keepdims: spread(g, x, axes),),
     jvp=lambda ts, ans, x, *, axes, keepdims: sum_bound(ts[0], axes, keepdims),
-    examples=(*_EXAMPLES, _EMPTY),
+    examples=(*EXAMPLES, _EMPTY),
+    into=lambda out, x, *, axes, keepdims: np.add.reduce(  # type: ignore[call-overload]
+        x, axes, x.dtype, out, keepdims
+    ),
 )
 
 
 def _extremum(name: str, eval: Any) -> Primitive:
     def weights(ans: Tensor, x: Tensor, axes: Sequence[int]) -> Tensor:
         # Elements that tie share the derivative evenly.
-        ties = cast(equal(x, _spread(ans, x, axes)), x.dtype)
-        return ties / _spread(sum_bound(ties, axes, False), x, axes)
+        ties = cast(equal(x, spread(ans, x, axes)), x.dtype)
+        return ties / spread(sum_bound(ties, axes, False), x, axes)
 
     return Primitive(
         name,
         eval=lambda x, *, axes, keepdims: eval(x, axis=axes, keepdims=keepdims),
-        type_rule=_type_rule,
-        vjp=(lambda g, ans, x, *, axes, keepdims: _spread(g, x, axes) * weights(ans, x, axes),),
+        type_rule=reduced_type,
+        vjp=(lambda g, ans, x, *, axes, keepdims: spread(g, x, axes) * weights(ans, x, axes),),
         jvp=lambda ts, ans, x, *, axes, keepdims: sum_bound(
             ts[0] * weights(ans, x, axes), axes, keepdims
         ),
-        examples=_EXAMPLES,
+        examples=EXAMPLES,
+        into=lambda out, x, *, axes, keepdims: eval(x, axis=axes, out=out, keepdims=keepdims),
     )
 
 
@@ -91,34 +98,11 @@ max_p: Primitive = _extremum("max", np.max)
 min_p: Primitive = _extremum("min", np.min)
 
 
-def _logsumexp(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
-    # Shifted by the largest element, so that no exp overflows and not all of them vanish.
-    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(top), top, x.dtype.type(0))
-    # log 0 = -inf is the answer for an empty sum; exp overflows only beside an infinity or a NaN.
-    with np.errstate(divide="ignore", over="ignore"):
-        total = np.sum(np.exp(x - shift), axis=axes, keepdims=True)
-        result: Array = np.log(total) + shift
-    return result if keepdims else result.reshape(_reduced(x.shape, axes, False))
-
-
-logsumexp_p: Primitive = Primitive(
-    "logsumexp",
-    eval=_logsumexp,
-    type_rule=_type_rule,
-    vjp=(
-        lambda g, ans, x, *, axes, keepdims: _spread(g, x, axes) * exp(x - _spread(ans, x, axes)),
-    ),
-    jvp=lambda ts, ans, x, *, axes, keepdims: sum_bound(
-        ts[0] * exp(x - _spread(ans, x, axes)), axes, keepdims
-    ),
-    examples=_EXAMPLES,
-)
-
 argmax_p: Primitive = Primitive(
     "argmax",
     eval=lambda x, *, axis: np.argmax(x, axis=axis),
-    type_rule=lambda x, *, axis: ArrayType(_reduced(x.shape, (axis,), False), INT64),
+    type_rule=lambda x, *, axis: ArrayType(reduced_shape(x.shape, (axis,), False), INT64),
+    into=lambda out, x, *, axis: np.argmax(x, axis, out),
     vjp=(None,),
     examples=(
         example((2, 3), axis=0),
@@ -135,10 +119,17 @@ def _cumsum(x: Array, *, axis: int, reverse: bool) -> Array:
     return np.flip(np.cumsum(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
 
 
+def _cumsum_into(out: Array, x: Array, *, axis: int, reverse: bool) -> None:
+    if reverse:
+        x, out = np.flip(x, axis), np.flip(out, axis)
+    np.cumsum(x, axis, x.dtype, out)
+
+
 cumsum_p: Primitive = Primitive(
     "cumsum",
     eval=_cumsum,
     type_rule=lambda x, *, axis, reverse: x,
+    into=_cumsum_into,
     vjp=(lambda g, ans, x, *, axis, reverse: bind(cumsum_p, g, axis=axis, reverse=not reverse),),
     jvp=lambda ts, ans, x, *, axis, reverse: bind(cumsum_p, ts[0], axis=axis, reverse=reverse),
     examples=(
@@ -240,16 +231,6 @@ def argmax(x: TensorLike, axis: int | None = None) -> Tensor:
     axis = normalize_axis(axis, x.ndim)
     _nonempty("argmax", x, (axis,))
     return bind(argmax_p, x, axis=axis)
-
-
-def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Logarithm of a sum of exponentials: ``y = log Σ exp(x)``, without overflow.
-
-    >>> logsumexp([-1000.0, 1000.0])
-    Tensor(1000., dtype=float32)
-    """
-    x = as_float(x)
-    return bind(logsumexp_p, x, axes=normalize_axes(axis, x.ndim), keepdims=keepdims)
 
 
 def cumsum(x: TensorLike, axis: int | None = None) -> Tensor:

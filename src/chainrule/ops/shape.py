@@ -30,6 +30,7 @@ reshape_p: Primitive = Primitive(
     type_rule=lambda x, *, shape: ArrayType(shape, x.dtype),
     vjp=(lambda g, ans, x, *, shape: bind(reshape_p, g, shape=x.shape),),
     jvp=lambda ts, ans, x, *, shape: bind(reshape_p, ts[0], shape=shape),
+    into=lambda out, x, *, shape: np.copyto(out.reshape(x.shape), x),
     examples=(
         example((2, 3), shape=(3, 2)),
         example((), shape=(1, 1)),
@@ -223,6 +224,7 @@ def _concatenate_jvp(ts: Sequence[Tensor | None], ans: Tensor, *xs: Tensor, axis
 concatenate_p: Primitive = Primitive(
     "concatenate",
     eval=lambda *xs, axis: np.concatenate(xs, axis),
+    into=lambda out, *xs, axis: np.concatenate(xs, axis, out),
     type_rule=_concatenated,
     vjp=PerArgument(_part),
     jvp=_concatenate_jvp,
@@ -351,9 +353,18 @@ def _pad_vjp(
     return bind(slice_p, g, start=start, stop=stop, step=step)
 
 
+def _pad_into(
+    out: Array, x: Array, *, low: Shape, high: Shape, interior: Shape, value: float
+) -> None:
+    out.fill(value)
+    if x.size:
+        out[_inner(low, x.shape, interior)] = x
+
+
 pad_p: Primitive = Primitive(
     "pad",
     eval=_pad,
+    into=_pad_into,
     type_rule=_pad_type,
     vjp=(_pad_vjp,),
     jvp=lambda ts, ans, x, *, low, high, interior, value: bind(
