@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-slow test-peers lint bench clean python
+.PHONY: help demo examples test test-slow test-peers lint bench bench-peers clean python
 
 help:
 	@echo "make demo        train on real data, then predict held-out rows"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-slow   the long checks: accuracy over seeds, XOR from 100 seeds"
 	@echo "make test-peers  hold results against PyTorch, JAX and Keras (heavy: an environment of its own)"
 	@echo "make bench       timings, beside PyTorch and JAX"
+	@echo "make bench-peers race PyTorch, JAX, Keras and scikit-learn; the results go to docs/benchmarks.md"
 	@echo "make clean       remove the environments and caches"
 
 python:
@@ -44,6 +45,10 @@ $(VENV)/.dev: pyproject.toml | python
 $(PEERS)/.peers: pyproject.toml | python
 	$(call install,$(PEERS),peers)
 
+$(PEERS)/.bench: pyproject.toml | python
+	$(call install,$(PEERS),bench)
+	@touch $(PEERS)/.peers
+
 demo: $(VENV)/.demo
 	@$(BIN)/chainrule fit digits --target digit --out runs/demo --overwrite
 	@$(BIN)/chainrule predict runs/demo digits --rows held-out --limit 10
@@ -68,6 +73,9 @@ test-peers: $(PEERS)/.peers
 
 bench: $(PEERS)/.peers
 	@$(PEERS)/bin/python benchmarks/eager_chain.py
+
+bench-peers: $(PEERS)/.bench
+	@$(PEERS)/bin/python benchmarks/peers.py --docs
 
 clean:
 	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

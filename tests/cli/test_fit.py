@@ -74,7 +74,7 @@ def test_options_reach_the_network(command) -> None:
     run = Run.load("run")
     assert [w.shape for w in run.model.get_weights()] == [(4, 5), (5,), (5, 4), (4,), (4, 3), (3,)]
     assert run.model.config()["layers"][1]["activation"] == "tanh"
-    assert repr(run.model.setup.optimizer) == "SGD(learning_rate=0.5, momentum=0, nesterov=0)"
+    assert repr(run.model.setup.optimizer) == "SGD(learning_rate=0.5, momentum=0, nesterov=False)"
     assert (run.settings.seed, run.settings.l2, run.settings.batch_size) == (7, 0.0, 16)
     assert len(run.history.epoch) == 3
 

@@ -67,7 +67,9 @@ def test_a_function_that_treats_a_number_of_rows_apart() -> None:
     for n in (5, 2, 3, 2, 7):
         agree(fast(X[:n]), f(X[:n]))
     assert len(fast.compilations) == 2
-    assert fast.compilations[1].reasons == ["x is float32[2,3], was float32[5,3] (compilation 1)"]
+    assert fast.compilations[1].reasons == [
+        "the function does something else at 2 rows (compilation 1)"
+    ]
 
 
 def test_rows_that_a_threshold_tells_apart() -> None:
@@ -108,11 +110,11 @@ def test_another_dtype_or_inner_shape_is_exactly_one_more() -> None:
     fast(X, W)
     fast(X.astype(np.float64), W)
     assert len(fast.compilations) == 2
-    assert fast.compilations[1].reasons == ["x is float64[32,3], was float32[32,3] (compilation 1)"]
+    assert fast.compilations[1].reasons == ["x is float64[n,3], was float32[n,3] (compilation 1)"]
     fast(X[:, :2], W[:2])
     assert len(fast.compilations) == 3
     assert fast.compilations[2].reasons == [
-        "x is float32[32,2], was float32[32,3] (compilation 1)",
+        "x is float32[n,2], was float32[n,3] (compilation 1)",
         "w is float32[2,2], was float32[3,2] (compilation 1)",
     ]
     fast(X, W)
@@ -494,7 +496,7 @@ def test_an_input_that_is_changed_afterwards() -> None:
 
 def test_explanation() -> None:
     fast = cr.compile(layer)
-    assert str(fast.explain()).startswith("layer: compiled not yet")
+    assert str(fast.explain()) == "layer is not compiled yet: it was not called."
     fast(X, W)
     fast(X.astype(np.float64), W)
     found = fast.explain()
@@ -506,13 +508,212 @@ def test_explanation() -> None:
     assert set(first["seconds"]) == {"trace", "optimize", "plan"}
     assert first["flops"] == sum(kernel["flops"] for kernel in first["kernels"])
     assert sum(len(k["operations"]) for k in first["kernels"]) == first["nodes_rewritten"]
-    assert second["reasons"] == ["x is float64[32,3], was float32[32,3] (compilation 1)"]
+    assert second["reasons"] == ["x is float64[n,3], was float32[n,3] (compilation 1)"]
     text = str(found)
     for part in ("compiled 2 times", "any number n", "matmul", "arena", "traced"):
         assert part in text
     assert "<pre>" in found._repr_html_()
+    assert repr(found) == text
+
+
+def test_explanation_is_of_what_runs_most() -> None:
+    fast = cr.compile(layer)
+    for n in (3, 32, 32, 3, 32, 1):
+        fast(X[:n], W)
+    (found,) = fast.explain()["compilations"]
+    assert found["rows_shown"] == 32
+    assert found["flops"] == 32 * (2 * 2 * 3 + 2 + 2)
+
+
+def test_explanation_of_gradients_from_outside() -> None:
+    fast = cr.compile(f_of)
+    cr.grad(fast)(cr.tensor(W), X)
+    cr.grad(fast)(cr.tensor(W), X[:3])
+    (found,) = fast.explain()["compilations"]
+    (pull,) = found["pull_backs"]
+    assert len(pull["compilations"]) == 1
+    assert "pull: compiled once" in str(fast.explain())
+    fast(cr.tensor(W), X[:2])
+    assert fast.explain()["compilations"][1]["reasons"] == [
+        "gradients do not flow through w now (compilation 1)"
+    ]
 
 
 def test_graph_of_a_call() -> None:
     assert isinstance(cr.compile(layer), CompiledFunction)
     assert "matmul(x, w)" in str(cr.compile(layer).graph(X, W))
+
+
+# What a stranger tried -------------------------------------------------------------------------
+
+
+def test_slices_and_sets_count_by_all_that_they_are() -> None:
+    fast = cr.compile(lambda x, s: x[s])
+    for s in (slice(0, 4, 1), slice(0, 4, 2), slice(None, None, -1)):
+        agree(fast(X, s), X[s])
+    both = cr.compile(lambda x, k: x * 2.0 if next(iter(k)) is True else x)
+    assert both(1.0, frozenset([1])).item() == 1.0
+    assert both(1.0, frozenset([True])).item() == 2.0
+
+
+def test_what_methods_closures_and_helpers_read_is_watched() -> None:
+    class Scaler:
+        def __init__(self) -> None:
+            self.k = 2.0
+
+        def f(self, x: Any) -> Any:
+            return x * self.k
+
+        @cr.compile
+        def g(self, x: Any) -> Any:
+            return x * self.k
+
+    scaler = Scaler()
+    fast = cr.compile(scaler.f)
+    assert (fast(1.0).item(), scaler.g(1.0).item()) == (2.0, 2.0)
+    scaler.k = 3.0
+    assert (fast(1.0).item(), scaler.g(1.0).item()) == (3.0, 3.0)
+    assert "Scaler.k, read from outside, is 3.0, was 2.0" in fast.compilations[1].reasons[0]
+    assert len(scaler.g.explain()["compilations"]) == 2
+
+    numbers, table = [2.0], {"w": np.array([1.0, 2.0], np.float32)}
+
+    def helper(x: Any) -> Any:
+        return x * numbers[0] + table["w"]
+
+    outer = cr.compile(lambda x: helper(x))
+    assert outer(1.0).tolist() == [3.0, 4.0]
+    numbers[0] = 3.0
+    assert outer(1.0).tolist() == [4.0, 5.0]
+    table["w"][0] = 5.0
+    assert outer(1.0).tolist() == [8.0, 5.0]
+
+
+def test_what_tracing_itself_changes_is_said() -> None:
+    class Counter:
+        def __init__(self) -> None:
+            self.n = 0
+
+        def f(self, x: Any) -> Any:
+            self.n += 1
+            return x * 2.0
+
+    fast = cr.compile(Counter().f)
+    with pytest.warns(UserWarning, match=r"while it is traced, f changes Counter\.n: the graph"):
+        fast(1.0)
+    fast(2.0)
+    assert len(fast.compilations) == 1
+
+
+def test_second_derivatives_outside_a_function_of_fixed_sizes() -> None:
+    def f(z: Any) -> Any:
+        return cr.sin(z[:, None] * z[None, :]).reshape(-1).sum()
+
+    z = cr.tensor(np.linspace(0.1, 1.0, 5))
+    agree(cr.jacobian(cr.grad(cr.compile(f)))(z), cr.hessian(f)(z))
+
+
+def test_sizes_below_those_at_which_it_is_tried() -> None:
+    def f(x: Any) -> Any:
+        return (x[10:] * cr.ones((max(len(x) - 10, 0), 3))).sum()
+
+    fast = cr.compile(f)
+    for n in (4, 20, 4, 30):
+        agree(fast(X[:n]), f(X[:n]))
+
+
+def test_numpy_scalars_and_lists_of_integers() -> None:
+    x = cr.tensor(X)
+    fast = cr.compile(lambda x, rate: x - rate * x)
+    for rate in np.linspace(0.1, 0.5, 4):
+        agree(fast(x, rate), x - rate * x)
+    assert len(fast.compilations) == 1
+    assert cr.compile(lambda x, k: x[:k])(X, np.int64(3)).shape == (3, 3)
+    assert cr.compile(lambda x, k: x if k else -x)(X, np.bool_(False)).tolist() == (-X).tolist()
+    assert cr.compile(lambda x, shape: x.reshape(shape))(X, [3, 32]).shape == (3, 32)
+    assert cr.compile(lambda x, n: x * n)(1.5, 2**70).item() == pytest.approx(1.5 * 2.0**70)
+
+
+def test_only_the_number_whose_value_is_needed_counts_by_value() -> None:
+    fast = cr.compile(lambda x, rate, n: sum(x * rate for _ in range(n)))
+    for i in range(5):
+        assert fast(1.0, 0.1 * i, 3).item() == pytest.approx(0.3 * i)
+    assert len(fast.compilations) == 1
+    fast(1.0, 0.1, 4)
+    assert len(fast.compilations) == 2
+
+
+def test_an_error_of_the_users_is_raised_and_forgotten() -> None:
+    is_broken = True
+
+    def f(x: Any, rate: float) -> Any:
+        if is_broken:
+            raise RuntimeError("not now")
+        return x * rate
+
+    fast = cr.compile(f)
+    with pytest.raises(RuntimeError, match="not now"):
+        fast(X, 0.1)
+    is_broken = False
+    for i in range(4):
+        fast(X, 0.1 * i)
+    assert len(fast.compilations) == 1
+
+
+def test_errors_in_gradients_show_the_users_line() -> None:
+    def g(x: Any, i: Any) -> Any:
+        h = x * 2.0
+        return (h[i] + 1.0).sum()  # the line of the gather
+
+    with pytest.raises(IndexError) as static:
+        cr.compile(cr.grad(g))(cr.ones((3, 4)), cr.tensor([0, 7]))
+    assert "the line of the gather" in "".join(traceback.format_exception(static.value))
+
+
+def test_containers_keep_their_classes() -> None:
+    from collections import defaultdict
+
+    class Named(dict[str, Any]):
+        def __getattr__(self, name: str) -> Any:
+            return self[name]
+
+    class Pair(tuple[Any, ...]):
+        def total(self) -> Any:
+            return self[0] + self[1]
+
+    assert cr.compile(lambda d: d["x"] + d["missing"])(defaultdict(float, x=1.0)).item() == 1.0
+    assert cr.compile(lambda d: d.x * 2.0)(Named(x=1.0)).item() == 2.0
+    assert cr.compile(lambda p: p.total())(Pair((1.0, 2.0))).item() == 3.0
+
+
+def test_numbers_that_look_alike() -> None:
+    import math
+
+    fast = cr.compile(lambda x, k: x * math.copysign(1.0, k))
+    assert [fast(1.0, k).item() for k in (0.0, -0.0, 0.0)] == [1.0, -1.0, 1.0]
+    nan = cr.compile(lambda x, k: x if math.isnan(k) else -x)
+    assert [nan(1.0, float("nan")).item() for _ in range(3)] == [1.0] * 3
+    assert len(nan.compilations) == 1
+
+
+def test_generators_are_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"a generator, which has not run yet.*Return list"):
+        cr.compile(lambda x: (x * i for i in range(3)))(1.0)
+
+
+def test_many_compilations_are_reported() -> None:
+    fast = cr.compile(lambda x, name: x * len(name))
+    for i in range(31):
+        fast(1.0, "a" * i)
+    with pytest.warns(UserWarning, match=r"compiled for the 32th time, because name is"):
+        fast(1.0, "b")
+    fast(1.0, "c")
+
+
+def test_compiled_functions_can_be_pickled() -> None:
+    import pickle
+
+    fast = cr.compile(layer)
+    fast(X, W)
+    again = pickle.loads(pickle.dumps(fast))  # noqa: S301
+    agree(again(X, W), layer(X, W))

@@ -36,7 +36,7 @@ def test_where_it_came_from() -> None:
     assert all(o is not None and o.source is not None for o in origins)
     assert {o.source.file for o in origins if o and o.source} == {__file__}
     assert {o.source.text for o in origins if o and o.source} == {"y = layer(x) * 3.0"}
-    assert [o.scope for o in origins if o][0] == ("Dense",)
+    assert next(o.scope for o in origins if o) == ("Dense",)
     assert [o.scope for o in origins if o][-1] == ()
     assert recording.graph().outputs == (y,)
 
@@ -66,6 +66,48 @@ def test_backward_is_recorded_as_the_gradient() -> None:
     parts = [node.origin.part for node in recording.nodes if node.origin]
     assert parts[0] == "forward"
     assert set(parts[1:]) == {"gradient"}
+
+
+def test_a_recording_inside_a_recording() -> None:
+    x = cr.tensor(0.3)
+    with cr.record() as outer:
+        a = x * 2.0
+        with cr.record() as inner:
+            b = a * 3.0
+        c = b + 1.0
+    assert len(inner.graph(b).nodes) == 1
+    assert len(outer.graph(c).nodes) == 3
+
+
+def test_compiled_functions_gradients_and_stopped_gradients_are_recorded() -> None:
+    x = cr.tensor(0.3)
+    fast = cr.compile(lambda x: cr.exp(x) * 2.0)
+    with cr.record() as recording:
+        y = fast(x) + cr.stop_gradient(x * x)
+    names = [n.primitive.name for n in recording.graph(y).nodes if n.primitive]
+    assert sorted(names) == ["add", "exp", "multiply", "multiply", "stop_gradient"]
+    with cr.record() as recording:
+        slope = cr.grad(lambda t: cr.sin(t) * t)(x) * 2.0
+    graph = recording.graph(slope)
+    assert [graph.names[i] for i in graph.inputs] == ["x"]
+    assert np.isclose(graph.evaluate(np.float32(0.5))[0], 2 * (0.5 * np.cos(0.5) + np.sin(0.5)))
+
+
+def test_names_are_those_at_the_beginning() -> None:
+    x, w = cr.tensor(2.0), cr.tensor(3.0)
+    with cr.record() as recording:
+        h = x
+        x = h * w
+    graph = recording.graph(x)
+    assert [graph.names[i] for i in graph.inputs] == ["x", "w"]
+
+
+def test_results_from_elsewhere() -> None:
+    with cr.record() as recording:
+        cr.tensor(2.0) * 3.0
+    for wrong in (cr.tensor(1.0), 3.0):
+        with pytest.raises(ArgumentError, match="tensors that were computed inside the block"):
+            recording.graph(wrong)  # type: ignore[arg-type]
 
 
 def test_nothing_is_recorded_afterwards() -> None:

@@ -15,6 +15,7 @@ from chainrule.ops.elementwise import cast_p, identity
 from chainrule.ops.reduce import sum_bound
 from chainrule.ops.shape import broadcast_to_p, reshape_p, slice_p
 from chainrule.passes import canonicalize, specialize, stabilize
+from chainrule.passes.logarithms import weighted_logsumexp
 from chainrule.passes.rewrite import rewrite
 from chainrule.passes.rules import Rule, Rules
 
@@ -27,7 +28,7 @@ FUNCTIONS: dict[str, Any] = {
         *("log", "exp", "log1p", "expm1", "softplus", "sigmoid", "tanh", "softmax", "log_softmax"),
         *("logsumexp", "sum", "mean", "max", "abs", "sqrt", "rsqrt", "square", "cos", "where"),
         *("maximum", "minimum", "reshape", "transpose", "broadcast_to", "concatenate", "pad"),
-        *("flip", "gather", "cast", "ones_like", "logical_not", "logical_and", "logical_or"),
+        *("flip", "gather", "cast", "ones_like", "logical_not", "logical_and", "logical_or", "stack"),
     )
 } | {
     "identity": identity,
@@ -37,6 +38,8 @@ FUNCTIONS: dict[str, Any] = {
     "broadcast_to_p": broadcast_to_p,
     "slice_p": slice_p,
     "sum_bound": sum_bound,
+    "weighted_logsumexp": weighted_logsumexp,
+    "inf": np.inf,
 }
 
 #: Types of the variables that the docstrings use; ``a`` is positive, ``n`` counts the rows.
@@ -75,6 +78,9 @@ def arrays(dtype: str) -> dict[str, Any]:
 def evaluate(expression: str, variables: dict[str, Any]) -> Tensor:
     names = {**FUNCTIONS, **CONSTANTS, **variables}
     floats = variables["floats"]
+    names["ONES"] = np.ones((4, 2), floats)
+    names["ONE_HOT"] = np.eye(4, dtype=floats)[[2, 0, 2]]
+    names["q"] = MASK
     names["k"] = cr.asarray(np.asarray(0.25, floats))
     names["log"] = lambda x: cr.log(np.asarray(x, floats) if isinstance(x, float) else x)
     expression = expression.replace('"float32"', "floats").replace('"float64"', "wide")

@@ -13,6 +13,7 @@ import chainrule as cr
 from chainrule.core.types import Array
 from chainrule.metrics import Accuracy
 from chainrule.training.loop import DivergedError, Tally, batches
+from chainrule.training.weights import Samples
 
 Function = Callable[[Array], Array]
 
@@ -395,6 +396,10 @@ def test_batches() -> None:
 def test_tally() -> None:
     tally = Tally([Accuracy()], prefix="val_")
     assert np.isnan(list(tally.logs().values())).all()
-    tally.add(1.0, np.array([0, 1]), np.eye(2))
-    tally.add(4.0, np.array([1]), np.array([[1.0, 0.0]]))
+
+    def samples(*y: int) -> Samples:
+        return Samples(np.zeros((len(y), 1)), np.array(y))
+
+    tally.add([1.0], 2, samples(0, 1), np.eye(2))
+    tally.add([4.0], 2, samples(1), np.array([[1.0, 0.0]]))
     assert tally.logs() == {"val_loss": 2.0, "val_accuracy": pytest.approx(2 / 3)}

@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.autodiff.forward import push_forward
 from chainrule.autodiff.partition import Joint, moved_outputs
 from chainrule.core.graph import Graph, Node
-from chainrule.core.tensor import Tensor, bind, recording
+from chainrule.core.tensor import Tensor, bind, in_place_of, recording
 from chainrule.core.types import INT64, ArrayType
 from chainrule.ops.control.branch import cond_p
 from chainrule.ops.control.looping import while_p
@@ -231,16 +231,18 @@ def _scan_vjp(
     kept = joint.split(carries, xs, remat)
     rows: list[Tensor] = []
     if kept.rows:
-        forward = bind(
-            scan_p,
-            *operands,
-            body=closed(joint.inputs, [*joint.outputs, *kept.rows]),
-            carries=carries,
-            xs=xs,
-            length=length,
-            reverse=reverse,
-            remat=remat,
-        )
+        augmented = closed(joint.inputs, [*joint.outputs, *kept.rows])
+        with in_place_of(ans):
+            forward = bind(
+                scan_p,
+                *operands,
+                body=augmented,
+                carries=carries,
+                xs=xs,
+                length=length,
+                reverse=reverse,
+                remat=remat,
+            )
         rows = items(forward)[len(joint.outputs) :]
     invariant = apply_graph(
         closed(joint.inputs[carries + xs :], kept.invariants), operands[carries + xs :]

@@ -235,7 +235,9 @@ def _local(node: Node, i: int, names: dict[Node, str]) -> LocalDerivative:
 
 
 def _formula(node: Node, names: dict[Node, str]) -> str:
-    """Write one operation in the names of its inputs."""
+    """Write one operation in the names of its inputs; the negative is a product, as in textbooks."""
+    if node.primitive is not None and node.primitive.name == "negative":
+        return f"{_operand(_name(node.inputs[0], names))} × -1"
     return _apply(node, [_name(x, names) for x in node.inputs])
 
 

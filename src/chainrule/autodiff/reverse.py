@@ -27,7 +27,7 @@ from chainrule.core.tensor import (
 from chainrule.core.tree import leaves, rebuild, tree_map
 from chainrule.core.types import FLOAT64, Shape, is_float
 from chainrule.ops.creation import ones_like, zeros, zeros_like
-from chainrule.ops.elementwise import add, as_float, cast, identity_p
+from chainrule.ops.elementwise import add, as_float, cast, identity, identity_p
 from chainrule.ops.reduce import sum_bound
 from chainrule.ops.shape import reshape, stack
 from chainrule.ops.tuples import item_p
@@ -88,7 +88,9 @@ def pull_back(
             if not keep:
                 del found[node]
             if node.data is None or mode.notebook is not None:
-                mode.scope = node.origin.scope if node.origin is not None else ()
+                origin = node.origin  # errors in a gradient are those of what is differentiated
+                mode.scope = origin.scope if origin is not None else ()
+                mode.source = origin.source if origin is not None else None
             _apply_rules(primitive, found, node, g, needed)
     return found
 
@@ -157,10 +159,12 @@ def _reaches_beyond(nodes: list[Node], wanted: frozenset[Node]) -> bool:
 def fresh(x: TensorLike) -> Tensor:
     """Return ``x`` as a new variable to differentiate by, so that no other use of it counts."""
     x = as_float_checked(x)
-    if x.data is None or x.tracked:
+    if x.data is None:
+        variable = unknown(x.type, identity_p, (x,))
+    elif mode.notebook is not None:
+        variable = identity(x)
+    elif x.tracked:
         variable = Tensor(x.data, identity_p, (x,))
-        if x.data is None:
-            variable = unknown(x.type, identity_p, (x,))
     else:
         variable = Tensor(x.data)
     variable.tracked = True
@@ -209,7 +213,13 @@ def release(x: Tensor, variables: Collection[Tensor]) -> Tensor:
         return x
     wanted = frozenset(variables)
     nodes = ancestors([x], stop=wanted, follow=_is_tracked)
-    return x if mode.recording and _reaches_beyond(nodes, wanted) else Tensor(x.data)
+    if mode.recording and _reaches_beyond(nodes, wanted):
+        return x
+    if mode.notebook is None:
+        return Tensor(x.data)
+    cut = identity(x)
+    cut.tracked = False
+    return cut
 
 
 def value_and_grad(

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from chainrule.cli import data, evaluate, fit, predict
+from chainrule.cli import cache, data, evaluate, fit, predict
 from chainrule.cli.terminal import UsageError
 from chainrule.core.errors import ChainruleError
 from chainrule.version import __version__
@@ -17,7 +17,7 @@ from chainrule.version import __version__
 #: Exit statuses; 128 + 2 is the shell's for a program that Ctrl-C ended.
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
-COMMANDS = {"fit": fit, "evaluate": evaluate, "predict": predict, "data": data}
+COMMANDS = {"fit": fit, "evaluate": evaluate, "predict": predict, "data": data, "cache": cache}
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

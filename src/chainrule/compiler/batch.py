@@ -199,7 +199,7 @@ class BatchGraph:
         """Whether this graph at ``n`` rows is the given one."""
         try:
             return all(self._is_at(a, b, same, n) for a, b, same in _pairs(self.template, graph))
-        except NotUniform:
+        except (NotUniform, ValueError):  # sizes below 0
             return False
 
     def _is_at(self, a: Node, b: Node, same: bool, n: int) -> bool:

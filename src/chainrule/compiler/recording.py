@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Graph, Node, ancestors, next_order
@@ -35,9 +36,14 @@ class Recording:
         if not outputs:
             used = {x for node in self.nodes for x in node.inputs}
             outputs = tuple(node for node in self.nodes if node not in used)
+        inside = set(self.nodes)
+        for y in outputs:
+            if not isinstance(y, Tensor) or (y not in inside and y.order >= self._start):
+                raise ArgumentError(
+                    "outputs", f"{y!r}", "tensors that were computed inside the block"
+                )
         if not outputs:
             raise ArgumentError("recording", "a block in which nothing was computed", "operations")
-        inside = set(self.nodes)
         nodes = ancestors(outputs, stop=[x for n in inside for x in n.inputs if x not in inside])
         inputs = [node for node in nodes if node not in inside and self._is_input(node)]
         return Graph(inputs, outputs, self._named(inputs))
@@ -78,13 +84,23 @@ def record() -> Iterator[Recording]:
     }
     """
     frame = sys._getframe(2)  # past contextlib
-    recording = Recording(next_order(), {})
+    recording = Recording(next_order(), _names_in(frame))
     before = mode.notebook
     mode.notebook = recording.nodes
     try:
         yield recording
     finally:
         mode.notebook = before
-        for name, value in (*frame.f_globals.items(), *frame.f_locals.items()):
-            if isinstance(value, Operand):
-                recording._names[id(value)] = name
+        if before is not None:
+            before += recording.nodes
+        for node, name in _names_in(frame).items():
+            recording._names.setdefault(node, name)
+
+
+def _names_in(frame: FrameType) -> dict[int, str]:
+    """Return the names of variables that hold tensors, by the identity of these."""
+    found: dict[int, str] = {}
+    for name, value in (*frame.f_locals.items(), *frame.f_globals.items()):
+        if isinstance(value, Operand) and not name.startswith("_"):
+            found.setdefault(id(value), name)
+    return found

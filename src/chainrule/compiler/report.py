@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
-from chainrule.compiler.batch import BatchGraph
-
 if TYPE_CHECKING:
-    from chainrule.compiler.function import Compilation, CompiledFunction
+    from chainrule.compiler.compilation import Compilation
+    from chainrule.compiler.function import CompiledFunction
 
 _SHOWN_KERNELS = 40
+_WIDTH = 98
+
+#: What each engine is, in words.
+ENGINES = {"numpy": "NumPy, kernel by kernel", "native": "machine code"}
 
 
 class Explanation(dict[str, Any]):
@@ -17,6 +21,8 @@ class Explanation(dict[str, Any]):
 
     def __str__(self) -> str:
         return "\n".join(_text(self))
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         import html
@@ -29,10 +35,12 @@ def explanation(function: CompiledFunction) -> Explanation:
 
     Returns:
         ``function``, ``engine``, and ``compilations``: for each its ``reasons``, ``signature``,
-        ``rows``, ``seconds`` by stage, ``nodes_before`` (as traced), ``nodes_rewritten`` (after the
-        rewrites), ``nodes_after`` (kernels, into which these are fused), ``rewrites`` by name,
-        ``kernels`` (name, operations, flops, bytes), ``flops``, ``bytes``, ``arena_bytes`` and
-        ``naive_bytes`` (every intermediate value in a buffer of its own).
+        ``rows`` and ``rows_shown`` (those of the figures: what ran most), ``seconds`` by stage,
+        ``nodes_before`` (as traced), ``nodes_rewritten`` (after the rewrites), ``nodes_after``
+        (kernels, into which these are fused), ``rewrites`` by name, ``kernels`` (name, operations,
+        flops, bytes), ``flops``, ``bytes``, ``arena_bytes`` and ``naive_bytes`` (every
+        intermediate value in a buffer of its own), ``pull_backs`` (the same for each gradient that
+        was taken from outside).
     """
     return Explanation(
         function=getattr(function, "__name__", type(function).__name__),
@@ -42,7 +50,8 @@ def explanation(function: CompiledFunction) -> Explanation:
 
 
 def _describe(compilation: Compilation) -> dict[str, Any]:
-    instance = next(reversed(compilation.instances.values()))
+    # What ran most often; of those, what has most rows.
+    rows, instance = max(compilation.instances.items(), key=lambda item: (item[1].runs, item[0]))
     executor = instance.executor
     kernels = [
         {
@@ -57,6 +66,7 @@ def _describe(compilation: Compilation) -> dict[str, Any]:
         "reasons": list(compilation.reasons),
         "signature": _signature(compilation),
         "rows": "any" if compilation.rows else "fixed",
+        "rows_shown": rows if compilation.rows else None,
         "seconds": dict(compilation.seconds),
         "nodes_before": len(instance.graph.nodes),
         "nodes_rewritten": len(instance.optimized.nodes),
@@ -70,42 +80,48 @@ def _describe(compilation: Compilation) -> dict[str, Any]:
         "in_place": executor.memory.in_place,
         "parameters_read": [slot.name for slot in compilation.first.read],
         "parameters_written": [slot.name for slot in compilation.first.written],
+        "pull_backs": [explanation(pull) for pull in compilation.pulls.values()],
     }
 
 
 def _signature(compilation: Compilation) -> dict[str, str]:
     found = {leaf.name: str(leaf) for leaf in compilation.call.leaves}
-    if isinstance(compilation.raw, BatchGraph):
-        for i in compilation.rows:
-            leaf = compilation.call.leaves[i]
-            sizes = ",".join(["n", *map(str, leaf.known.shape[1:])])
-            found[leaf.name] = f"{leaf.known.dtype}[{sizes}]"
+    for i in compilation.rows:
+        leaf = compilation.call.leaves[i]
+        found[leaf.name] = leaf.described(True)
     return found
 
 
 def _text(found: dict[str, Any]) -> list[str]:
     compilations = found["compilations"]
     count = len(compilations)
-    engine = "NumPy (this version has no native engine)"
-    times = "once" if count == 1 else f"{count} times" if count else "not yet: it was not called"
-    lines = [f"{found['function']}: compiled {times}. Engine: {engine}."]
+    if not count:
+        return [f"{found['function']} is not compiled yet: it was not called."]
+    times = "once" if count == 1 else f"{count} times"
+    lines = [f"{found['function']}: compiled {times}. Engine: {ENGINES[found['engine']]}."]
+    if found.get("why_not_native"):
+        lines += textwrap.wrap(f"Not machine code: {found['why_not_native']}.", _WIDTH)
     for i, each in enumerate(compilations):
         lines += ["", *_compilation(i + 1, each)]
+        for pull in each["pull_backs"]:
+            lines += ["", *[f"    {line}".rstrip() for line in _text(pull)]]
     return lines
 
 
 def _compilation(number: int, each: dict[str, Any]) -> list[str]:
-    signature = ", ".join(f"{name}: {kind}" for name, kind in each["signature"].items())
+    signature = [f"{name}: {kind}" for name, kind in each["signature"].items()]
+    at = "" if each["rows_shown"] is None else f", n = {each['rows_shown']} below"
+    kernels = "1 kernel" if each["nodes_after"] == 1 else f"{each['nodes_after']} kernels"
     stages = ", ".join(f"{name} {seconds * 1e3:.1f}" for name, seconds in each["seconds"].items())
     arena, naive = each["arena_bytes"], each["naive_bytes"]
     share = f" ({arena / naive:.0%})" if naive else ""
     lines = [
-        f"Compilation {number} for ({signature})",
-        f"  why         {'; '.join(each['reasons'])}",
-        f"  rows        {'any number n' if each['rows'] == 'any' else 'as many as these'}",
+        *_wrapped(f"Compilation {number} for ", signature),
+        *_wrapped("  why         ", each["reasons"]),
+        f"  rows        {'any number n' if each['rows'] == 'any' else 'as many as these'}{at}",
         f"  time        {sum(each['seconds'].values()) * 1e3:.1f} ms: {stages}",
         f"  nodes       {each['nodes_before']} traced, {each['nodes_rewritten']} after rewriting, "
-        f"{each['nodes_after']} kernels after fusion",
+        f"{kernels} after fusion",
         f"  work        {_number(each['flops'])} floating-point operations, "
         f"{_bytes(each['bytes'])} moved",
         f"  memory      arena {_bytes(arena)}, of {_bytes(naive)} if every value had its own"
@@ -125,7 +141,7 @@ def _compilation(number: int, each: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _wrapped(head: str, parts: list[str], width: int = 98) -> list[str]:
+def _wrapped(head: str, parts: list[str], width: int = _WIDTH) -> list[str]:
     lines, line = [], head
     for i, part in enumerate(parts):
         piece = part + ("," if i < len(parts) - 1 else "")

@@ -6,16 +6,17 @@ else by its value (text, bools) or by which object it is (modules, parameters).
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import copy
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import Operand, Parameter, Tensor, as_tensor, mode
-from chainrule.core.types import Array, ArrayType
+from chainrule.compiler.surroundings import snapshot
+from chainrule.core.graph import known_data
+from chainrule.core.tensor import Number, Operand, Parameter, Tensor, as_tensor, mode, unknown
+from chainrule.core.types import FLOAT64, INT64, Array, ArrayType
 
 _ARRAY, _NUMBER, _STATIC = "array", "number", "static"
 
@@ -41,27 +42,21 @@ class Leaf:
         """What counts of it."""
         return (self.kind, self.known, self.is_tracked)
 
+    def described(self, any_rows: bool) -> str:
+        """Return what is known as text, with ``n`` for the first size where it may be any."""
+        if self.kind == _ARRAY and any_rows and self.known.ndim:
+            sizes = ",".join(["n", *map(str, self.known.shape[1:])])
+            return f"{self.known.dtype}[{sizes}]"
+        return str(self)
+
     def __str__(self) -> str:
         if self.kind == _ARRAY:
             return str(self.known)
         if self.kind == _NUMBER:
-            return f"a Python {self.known.__name__}"
-        return repr(self.known.value) if isinstance(self.known, _ById) else repr(self.known)
-
-
-class _ById:
-    """An object that counts as which object it is."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
+            return f"a Python {self.known}"
+        value = self.known.value
+        text = repr(value)
+        return text if len(text) <= 60 else f"another {type(value).__name__}"
 
 
 @dataclass(slots=True)
@@ -83,13 +78,13 @@ class Call:
         """What a compiled graph is kept under."""
         return (*self.structure, *[leaf.key for leaf in self.leaves])
 
-    def key_of_numbers(self) -> tuple[Any, ...]:
-        """Return the values of Python's numbers, where the graph depends on them."""
-        return tuple(
-            value
-            for leaf, value in zip(self.leaves, self.values, strict=True)
-            if leaf.kind == _NUMBER
-        )
+    def numbers(self) -> list[int]:
+        """Return which leaves are numbers, whose values need not count."""
+        return [i for i, leaf in enumerate(self.leaves) if leaf.kind == _NUMBER]
+
+    def key_of_numbers(self, chosen: Collection[int]) -> tuple[Any, ...]:
+        """Return the values of chosen numbers, on which a graph depends."""
+        return tuple(snapshot(self.values[i]) for i in sorted(chosen))
 
     def arrays(self) -> list[Tensor]:
         """Return the tensors of the array leaves."""
@@ -113,13 +108,10 @@ def _visit(value: Any, name: str, call: Call) -> None:
     kind = type(value)
     if kind is Tensor:
         _add(call, name, _ARRAY, value.type, value)
-    elif kind is float or kind is int:
-        _add(call, name, _NUMBER, kind, value)
-    elif value is None or kind is bool or kind is str or kind is bytes or kind is complex:
-        _add(call, name, _STATIC, value, value)
-        call.structure.append(kind)  # True is 1, but not the same signature
+    elif _is_number(value):
+        _add(call, name, _NUMBER, _number_kind(value), value)
     elif isinstance(value, dict):
-        call.structure.append(("dict", tuple(value)))
+        call.structure.append((kind, tuple(value)))
         for key, part in value.items():
             _visit(part, f"{name}[{key!r}]", call)
     elif isinstance(value, tuple) or (kind is list and not _holds_numbers(value)):
@@ -132,7 +124,49 @@ def _visit(value: Any, name: str, call: Call) -> None:
         tensor = as_tensor(value)
         _add(call, name, _ARRAY, tensor.type, tensor)
     else:
-        _add(call, name, _STATIC, _static(value), value)
+        _add(call, name, _STATIC, Static(value), value)
+
+
+class Static:
+    """A value that counts by what it is (text, bools, slices) or by which object it is."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.key = snapshot(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key) if not isinstance(self.value, np.ndarray) else id(self.value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number, or a few integers, whose value a function might need."""
+    kind = type(value)
+    if kind is float or kind is np.float64 or (kind is int and -(2**63) <= value < 2**63):
+        return True
+    if isinstance(value, np.integer | np.bool_):
+        return True
+    return kind is list and 0 < len(value) <= 16 and all(type(part) is int for part in value)
+
+
+def _number_kind(value: Any) -> str:
+    if isinstance(value, list):
+        return f"list of {len(value)} integers"
+    return "float" if isinstance(value, float) else type(value).__name__
+
+
+def placeholder(value: Any) -> tuple[Tensor, Any]:
+    """Return what stands for a number in a trace: the input, and what the function is given."""
+    if isinstance(value, float) or type(value) is int:
+        kind = float if isinstance(value, float) else int
+        node = unknown(ArrayType((), FLOAT64 if kind is float else INT64))
+        return node, Number(node, kind)
+    node = unknown(as_tensor(value).type)
+    return node, node
 
 
 def _add(call: Call, name: str, kind: str, known: Any, value: Any) -> None:
@@ -157,22 +191,21 @@ def _is_array_like(value: Any) -> bool:
     ) and not isinstance(value, Parameter | type)
 
 
-def _static(value: Any) -> Any:
-    """Return by what a value that is no array counts: frozen plain values, else which it is."""
-    if isinstance(value, range | frozenset | slice | np.dtype) or type(value).__module__ == "enum":
-        return value if not isinstance(value, slice) else (slice, value.start, value.stop)
-    return _ById(value)
-
-
 def put_together(arg: Any, leaves: Iterator[Any]) -> Any:
     """Return an argument of the same structure with other leaves."""
     if isinstance(arg, dict):
-        return {key: put_together(part, leaves) for key, part in arg.items()}
-    if isinstance(arg, tuple) or (type(arg) is list and not _holds_numbers(arg)):
+        made = copy.copy(arg)
+        made.update({key: put_together(part, leaves) for key, part in arg.items()})
+        return made
+    is_tuple = isinstance(arg, tuple)
+    if is_tuple or (type(arg) is list and not _is_number(arg) and not _holds_numbers(arg)):
         parts = [put_together(part, leaves) for part in arg]
-        if isinstance(arg, list):
+        if not is_tuple:
             return parts
-        return type(arg)(*parts) if hasattr(arg, "_fields") else tuple(parts)
+        kind = type(arg)
+        if kind is tuple:
+            return tuple(parts)
+        return kind(*parts) if hasattr(arg, "_fields") else tuple.__new__(kind, parts)
     return next(leaves)
 
 
@@ -194,93 +227,52 @@ def distance(old: Call, new: Call) -> float:
     return found
 
 
-def differences(old: Call, new: Call) -> list[str]:
-    """Say in what a call differs from an earlier one."""
+def differences(old: Call, new: Call, rows: Sequence[int] = ()) -> list[str]:
+    """Say in what a call differs from an earlier one.
+
+    Args:
+        old: the earlier call.
+        new: the call.
+        rows: leaves whose first axis may have any size.
+    """
     if old.structure[1:] != new.structure[1:]:
         return ["another structure of the arguments"]
     found = []
     if old.structure != new.structure:
         found.append("gradients are recorded now" if mode.recording else "inside no_grad() now")
-    for before, now in zip(old.leaves, new.leaves, strict=True):
-        if (before.kind, before.known) != (now.kind, now.known):
-            found.append(f"{now.name} is {now}, was {before}")
-        elif before.is_tracked != now.is_tracked:
+    for i, (before, now) in enumerate(zip(old.leaves, new.leaves, strict=True)):
+        if before.described(i in rows) != now.described(i in rows):
+            found.append(
+                f"{now.name} is {now.described(i in rows)}, was {before.described(i in rows)}"
+            )
+        if before.is_tracked != now.is_tracked:
             flow = "flow" if now.is_tracked else "do not flow"
             found.append(f"gradients {flow} through {now.name} now")
     return found
 
 
-# What a function reads beside its arguments ----------------------------------------------------
-
-
-class Surroundings:
-    """What a function reads from outside: closure variables, globals; and whether they changed.
-
-    Only what tracing turns into constants is watched: numbers, text, arrays and tensors.
-    """
-
-    _WATCHED = (int, float, complex, str, bytes, bool, type(None), Tensor, np.ndarray, np.generic)
-
-    def __init__(self, f: Callable[..., Any]) -> None:
-        self._places = list(_places(f))
-        self._values = [read() for _, read in self._places]
-
-    def changed(self) -> list[str]:
-        """Say what is not as it was."""
-        found = []
-        for (name, read), before in zip(self._places, self._values, strict=True):
-            now = read()
-            if now is before:
-                continue
-            if not isinstance(now, self._WATCHED) and not isinstance(before, self._WATCHED):
-                continue
-            if not _is_same_plain(now, before):
-                found.append(f"{name}, read from outside, is {_short(now)}, was {_short(before)}")
-        return found
-
-
-def _is_same_plain(now: Any, before: Any) -> bool:
-    plain = (int, float, complex, str, bytes)
-    return type(now) is type(before) and isinstance(now, plain) and bool(now == before)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, np.ndarray | Tensor):
-        kind = ArrayType(value.shape, value.dtype)
-        return f"another array of type {kind}"
-    return repr(value)
-
-
-_MISSING = object()
-
-
-def _places(f: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
-    while hasattr(f, "__wrapped__") or hasattr(f, "func") or inspect.ismethod(f):
-        f = f.__func__ if inspect.ismethod(f) else getattr(f, "func", None) or f.__wrapped__
-    if not isinstance(f, FunctionType):
-        return
-    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=False):
-        yield name, lambda cell=cell: _content(cell)  # type: ignore[misc]
-    for name in sorted(_global_names(f.__code__)):
-        if name in f.__globals__:
-            yield name, lambda name=name: f.__globals__.get(name, _MISSING)  # type: ignore[misc]
-
-
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return _MISSING
-
-
-def _global_names(code: CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _global_names(constant)
-    return names
+def changed_rows(old: Call, new: Call) -> tuple[int, ...]:
+    """Return the leaves in which two calls differ, if it is in one first axis only."""
+    if old.structure != new.structure:
+        return ()
+    changed, sizes = [], set()
+    for i, (before, now) in enumerate(zip(old.leaves, new.leaves, strict=True)):
+        if before.key == now.key:
+            continue
+        a, b = before.known, now.known
+        if before.kind != "array" or now.kind != "array" or a.dtype != b.dtype:
+            return ()
+        if before.is_tracked != now.is_tracked:
+            return ()
+        if not a.ndim or not b.ndim or a.shape[1:] != b.shape[1:]:
+            return ()
+        changed.append(i)
+        sizes.add((a.shape[0], b.shape[0]))
+    return tuple(changed) if len(sizes) == 1 else ()
 
 
 def array_of(value: Any) -> Array:
-    """Return a number as the array that a graph takes for it: float64 or int64, 0-d."""
-    return np.asarray(value, np.float64 if type(value) is float else np.int64)
+    """Return a number as the array that a graph takes for it."""
+    if isinstance(value, float) or type(value) is int:
+        return np.asarray(value, np.float64 if isinstance(value, float) else np.int64)
+    return known_data(as_tensor(value))

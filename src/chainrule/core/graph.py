@@ -243,12 +243,13 @@ class Graph:
         names: names of the inputs, for printing (default: ``x1``, ``x2``, ...).
     """
 
-    # Filled by chainrule.passes
+    # Filled by chainrule.compiler.trace
     optimize: ClassVar[Callable[[Any], Graph]]
     # Filled by chainrule.viz.graphs.methods
     to_svg: ClassVar[Callable[..., str]]
     to_dot: ClassVar[Callable[..., str]]
     _repr_svg_: ClassVar[Callable[..., str]]
+    _repr_html_: ClassVar[Callable[..., str]]
 
     def __init__(
         self, inputs: Sequence[Node], outputs: Sequence[Node], names: Sequence[str] = ()

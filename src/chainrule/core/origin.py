@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias
 #: What a node of a training graph is for.
 Part: TypeAlias = Literal["forward", "gradient", "update"]
 
-_PACKAGE = str(Path(__file__).resolve().parents[1]) + "/"
+#: Folder of Chainrule's own code.
+PACKAGE = str(Path(__file__).resolve().parents[1]) + "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def users_line() -> Source | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_PACKAGE):
+        if not code.co_filename.startswith(PACKAGE):
             return Source(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back
     return None

@@ -75,6 +75,7 @@ class _Mode(threading.local):
     #: What goes into the ``Origin`` of nodes.
     scope: tuple[str, ...] = ()
     part: Part = "forward"
+    source: Source | None = None
     #: Where nodes come from that are made in place of others.
     origin: Origin | None = None
 
@@ -83,7 +84,7 @@ mode = _Mode()
 
 
 def _origin() -> Origin:
-    return mode.origin or Origin(users_line(), mode.scope, mode.part)
+    return mode.origin or Origin(mode.source or users_line(), mode.scope, mode.part)
 
 
 @contextmanager
@@ -110,12 +111,12 @@ def part(name: Part) -> Iterator[None]:
 
 @contextmanager
 def scope_kept() -> Iterator[None]:
-    """Restore the scope that nodes are made in when the block ends."""
-    before = mode.scope
+    """Restore the scope and the line that nodes are made for when the block ends."""
+    before = mode.scope, mode.source
     try:
         yield
     finally:
-        mode.scope = before
+        mode.scope, mode.source = before
 
 
 @contextmanager

@@ -55,6 +55,9 @@ class Module(Explained):
     #: risk penalizes; ``False`` where they are scales and shifts.
     has_weight_matrices: ClassVar[bool] = True
 
+    #: Attributes that say nothing of what the module computes, and may change at any time.
+    kept_aside: ClassVar[frozenset[str]] = frozenset({"_is_built"})
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         arguments = inspect.signature(cls.forward).parameters.values()

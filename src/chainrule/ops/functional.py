@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind, mode
 from chainrule.core.types import FLOAT32, normalize_axis
 from chainrule.ops.checks import check_range
 from chainrule.ops.elementwise import (
@@ -352,6 +352,7 @@ def stop_gradient(x: TensorLike) -> Tensor:
     False
     """
     x = as_tensor(x)
-    cut = bind(stop_gradient_p, x) if x.data is None else Tensor(x.data)
+    is_seen = x.data is None or mode.notebook is not None
+    cut = bind(stop_gradient_p, x) if is_seen else Tensor(x.data)
     cut.tracked = False
     return cut

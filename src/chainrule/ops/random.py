@@ -160,6 +160,15 @@ class Generator:
         words = [int(seed) & 0xFFFFFFFF, int(seed) >> 32, 0, 0]
         self.state.assign(np.array(words, np.uint32))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Generator:
+        """Copy a generator; the one that all share stays one."""
+        if self is default_generator:
+            return self
+        copied = Generator()
+        memo[id(self)] = copied
+        copied.state.assign(self.state.value)
+        return copied
+
     def _next_stream(self) -> Tensor:
         state = self.state.value
         step = as_tensor(np.array([0, 0, 1, 0], np.uint32))

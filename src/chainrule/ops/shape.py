@@ -27,7 +27,7 @@ from chainrule.ops.elementwise import cast
 reshape_p: Primitive = Primitive(
     "reshape",
     eval=lambda x, *, shape: x.reshape(shape),
-    type_rule=lambda x, *, shape: ArrayType(shape, x.dtype),
+    type_rule=lambda x, *, shape: _reshape_type(x, shape),
     vjp=(lambda g, ans, x, *, shape: bind(reshape_p, g, shape=x.shape),),
     jvp=lambda ts, ans, x, *, shape: bind(reshape_p, ts[0], shape=shape),
     into=lambda out, x, *, shape: np.copyto(out.reshape(x.shape), x),
@@ -66,6 +66,14 @@ broadcast_to_p: Primitive = Primitive(
         example((1, 3), shape=(0, 3)),
     ),
 )
+
+
+def _reshape_type(x: ArrayType, shape: Shape) -> ArrayType:
+    if math.prod(shape) != x.size:
+        raise ShapeError(
+            "shape", f"{shape} for an array of shape {x.shape}", f"sizes with product {x.size}"
+        )
+    return ArrayType(shape, x.dtype)
 
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:

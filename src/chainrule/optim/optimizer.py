@@ -196,6 +196,8 @@ class Optimizer(Explained):
                     shrink = self.rate(parameter) * self.weight_decay
                     parameter.assign(parameter - parameter * shrink)
                 self.update(parameter, gradient, *state)
+            # They are this step's alone; while tracing, they have no values.
+            self._numbers, self._cast = (), {}
 
     def minimize(self, loss: Callable[[], Tensor], parameters: Sequence[Parameter]) -> Tensor:
         """Make one step on a function of the parameters: evaluate, differentiate, apply.

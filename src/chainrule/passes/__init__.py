@@ -62,19 +62,3 @@ def stabilized(outputs: Sequence[Tensor], stop: Sequence[Node]) -> list[Tensor]:
         Equal outputs, of the same types, through which the same gradients flow.
     """
     return rewrite_values(outputs, stop, _BEFORE_GRADIENTS)
-
-
-def _optimized(self: Graph) -> Graph:
-    """Return an equal graph: accurate at the extremes, and with less to compute.
-
-    >>> import chainrule as cr
-    >>> print(cr.trace(lambda x: cr.log(1.0 + cr.exp(x)))(1.0).optimize())
-    graph(x: float32[]) {
-      h1: float32[] = softplus(x)
-      return h1
-    }
-    """
-    return optimize(self)[0]
-
-
-Graph.optimize = _optimized

@@ -19,8 +19,6 @@ from chainrule.ops.shape import (
     transpose,
 )
 from chainrule.passes.patterns import (
-    Constant,
-    Variable,
     constant,
     fill_of,
     p,
@@ -35,10 +33,6 @@ x, y, z, c, axes, shape, inner, keepdims = variables("x y z c axes shape inner k
 
 
 # Reshape, transpose, broadcast -----------------------------------------------------------------
-
-
-def _is_of_shape(x: Tensor, shape: Shape) -> bool:
-    return x.shape == shape
 
 
 @movement.rule(
@@ -123,31 +117,21 @@ def _before_broadcast(x: Node) -> Any:
     return None
 
 
-def _add_rules_against_broadcasts() -> None:
-    for primitive in list(PRIMITIVES.values()):
-        count = len(primitive.examples[0].shapes) if primitive.examples else 0
-        if not primitive.is_elementwise or count < 2:
-            continue
-        args: list[Any] = [Variable(f"arg{i}") for i in range(count)]
-        for i in range(count):
-            for stretched in (
-                p.broadcast_to(args[i]),
-                p.reshape(args[i]),
-                Constant(f"arg{i}"),
-            ):
-
-                def broadcast_in_elementwise(node: Node) -> Tensor | None:
-                    """`x + broadcast_to(v, (3, 4))` → `x + v`.
-
-                    `x * ones_like(x) * y` → `x * 1.0 * y`, `x + v[None, :]` → `x + v`.
-                    """
-                    return _elementwise_without_broadcasts(node)
-
-                pattern = p.__getattr__(primitive.name)(*args[:i], stretched, *args[i + 1 :])
-                movement.rule(pattern, floats_only=False)(broadcast_in_elementwise)
+#: Elementwise primitives of several arguments.
+_JOINING = [
+    name
+    for name, primitive in PRIMITIVES.items()
+    if primitive.is_elementwise and primitive.examples and len(primitive.examples[0].shapes) > 1
+]
 
 
-_add_rules_against_broadcasts()
+@movement.rule(*[p.__getattr__(name)(...) for name in _JOINING], floats_only=False)
+def broadcast_in_elementwise(node: Node) -> Tensor | None:
+    """`x + broadcast_to(v, (3, 4))` → `x + v`.
+
+    `x * ones_like(x) * y` → `x * 1.0 * y`, `x + v[None, :]` → `x + v`.
+    """
+    return _elementwise_without_broadcasts(node)
 
 
 # Slice, pad, flip, concatenate, gather ---------------------------------------------------------
@@ -275,36 +259,25 @@ def concatenate_one(x: Tensor) -> Tensor:
     return x
 
 
-def _add_rules_for_concatenate() -> None:
-    """Add the rules of what has any number of arguments, for up to eight of them."""
-    for count in range(1, 9):
-        parts = variables(" ".join(f"part{i}" for i in range(count)))
+@movement.rule(
+    p.slice(p.concatenate(...), start=start, stop=stop, step=step), floats_only=False
+)
+def slice_of_concatenate(node: Node, start: Shape, stop: Shape, step: Shape) -> Tensor | None:
+    """`concatenate([x, y])[:3]` → `x`, `concatenate([x, y])[4:]` → `y[1:]`.
 
-        def slice_of_concatenate(
-            node: Node, start: Shape, stop: Shape, step: Shape
-        ) -> Tensor | None:
-            """`concatenate([x, y])[:3]` → `x`, `concatenate([x, y])[4:]` → `y[1:]`.
-
-            Where the slice is of one part only.
-            """
-            joined = node.inputs[0]
-            axis, before = joined.attrs["axis"], 0
-            for part in joined.inputs:
-                n = part.type.shape[axis]
-                if before <= start[axis] and stop[axis] <= before + n and start[axis] < stop[axis]:
-                    ranges = list(map(range, start, stop, step))
-                    ranges[axis] = range(start[axis] - before, stop[axis] - before, step[axis])
-                    x: Any = part
-                    return x if ranges == [range(k) for k in x.shape] else _slice(x, ranges)
-                before += n
-            return None
-
-        movement.rule(
-            p.slice(p.concatenate(*parts), start=start, stop=stop, step=step), floats_only=False
-        )(slice_of_concatenate)
-
-
-_add_rules_for_concatenate()
+    Where the slice is of one part only.
+    """
+    joined = node.inputs[0]
+    axis, before = joined.attrs["axis"], 0
+    for part in joined.inputs:
+        n = part.type.shape[axis]
+        if before <= start[axis] and stop[axis] <= before + n and start[axis] < stop[axis]:
+            ranges = list(map(range, start, stop, step))
+            ranges[axis] = range(start[axis] - before, stop[axis] - before, step[axis])
+            x: Any = part
+            return x if ranges == [range(k) for k in x.shape] else _slice(x, ranges)
+        before += n
+    return None
 
 
 @movement.rule(

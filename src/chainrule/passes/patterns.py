@@ -5,8 +5,9 @@
 - a variable matches any node, and the same node wherever it stands again;
 - a number matches a constant that holds it, in every element;
 - ``constant("c")`` matches any constant, ``number("c")`` one that is one number throughout;
-- ``p.name(...)`` matches the primitive; where it is commutative, in either order of arguments;
+- ``p.name(x, y)`` matches the primitive; where it is commutative, in either order of arguments;
   attributes are compared, or captured by a variable: ``p.sum(x, axes=axes, keepdims=True)``;
+- ``p.name(...)``, with three dots, matches it on any arguments;
 - ``once(pattern)`` matches only what nothing else uses;
 - ``moved("m", pattern)`` matches the pattern behind any chain of operations that only move
   elements; ``m(z)`` moves another array in the same way;
@@ -169,7 +170,7 @@ class Literal(Pattern):
 
 
 class Apply(Pattern):
-    """A primitive applied to what matches its arguments."""
+    """A primitive applied to what matches its arguments; without any given, to whatever it is."""
 
     def __init__(self, name: str, args: Sequence[Pattern], attrs: Mapping[str, Any]) -> None:
         assert name in PRIMITIVES, name
@@ -182,12 +183,14 @@ class Apply(Pattern):
     def match(self, node: Node, bound: Bindings, context: Context, rest: Rest) -> bool:
         """Match the primitive, its attributes, and its arguments in one order or the other."""
         inputs = node.inputs
-        if not _is(node, self.name, context) or len(inputs) != len(self.args):
+        if not _is(node, self.name, context) or (self.args and len(inputs) != len(self.args)):
             return False
         if self.attrs:
             bound = dict(bound)
             if not all(_agrees(node.attrs[key], a, bound) for key, a in self.attrs.items()):
                 return False
+        if not self.args:
+            return rest(bound)
         if _match_all(self.args, inputs, bound, context, rest):
             return True
         return self.is_commutative and _match_all(
@@ -323,7 +326,9 @@ class _Primitives:
     """Makes patterns: ``p.add(x, y)``."""
 
     def __getattr__(self, name: str) -> Callable[..., Apply]:
-        return lambda *args, **attrs: Apply(name, [as_pattern(a) for a in args], attrs)
+        return lambda *args, **attrs: Apply(
+            name, [as_pattern(a) for a in args if a is not ...], attrs
+        )
 
 
 #: Patterns by the name of the primitive.
@@ -375,6 +380,12 @@ def value_of(constant: Node) -> float:
     found = fill_of(constant)
     assert found is not None
     return found
+
+
+def is_even(shape: Shape, whole: Shape, axes: Sequence[int]) -> bool:
+    """Whether what broadcasts from one shape to another is the same along the axes."""
+    padded = (1,) * (len(whole) - len(shape)) + shape
+    return len(padded) == len(whole) and all(padded[i] == 1 for i in axes)
 
 
 def broadcast_of(*shapes: Shape) -> Shape:

@@ -19,8 +19,9 @@ class Rule:
     """A rewrite of one node: a pattern, and a function from what it bound to what takes its place.
 
     Args:
-        build: function of the names that it uses of the pattern's (``node``: the node itself) to a
-            tensor, or to ``None`` where the rule does not hold.
+        build: function of the names that it uses of the pattern's (``node``: the node itself,
+            ``context``: what is known around it) to a tensor, or to ``None`` where the rule does
+            not hold.
         pattern: what the node must look like; the outermost pattern is ``p.name(...)``.
         where: condition on bound names.
         floats_only: whether the node must be of floats.
@@ -69,7 +70,7 @@ class Rule:
         found: list[Tensor] = []
 
         def finish(bound: dict[str, Any]) -> bool:
-            bound = {**bound, "node": node}
+            bound = {**bound, "node": node, "context": context}
             where = self._where
             if where is not None and not where(*[bound[name] for name in self._where_wanted]):
                 return False

@@ -9,7 +9,7 @@ from chainrule.core.types import Shape
 from chainrule.ops.elementwise import divide, exp, rsqrt, sqrt, square, where
 from chainrule.ops.reduce import sum_bound
 from chainrule.ops.shape import reshape
-from chainrule.passes.patterns import number, once, p, value_of, variables
+from chainrule.passes.patterns import is_even, number, once, p, value_of, variables
 from chainrule.passes.rules import Rules
 
 specialize = Rules()
@@ -81,11 +81,6 @@ def product_of_exp(x: Tensor, y: Tensor) -> Tensor:
     return exp(x + y)
 
 
-def _is_even(shape: Shape, whole: Shape, axes: Shape) -> bool:
-    padded = (1,) * (len(whole) - len(shape)) + shape
-    return len(padded) == len(whole) and all(padded[i] == 1 for i in axes)
-
-
 def _outside(y: Tensor, whole: Shape, axes: Shape, keepdims: bool) -> Tensor:
     """Return a factor as it meets the sum: without the axes that are summed."""
     if keepdims:
@@ -102,7 +97,7 @@ def sum_of_multiple(x: Tensor, y: Tensor, axes: Shape, keepdims: bool) -> Tensor
 
     `sum(x * sum(x, 1, keepdims=True), 1)` → `sum(x, 1) * reshape(sum(x, 1, keepdims=True), 3)`.
     """
-    if not axes or not _is_even(y.shape, x.shape, axes) or x.size == 1:
+    if not axes or not is_even(y.shape, x.shape, axes) or x.size == 1:
         return None
     return sum_bound(x, axes, keepdims) * _outside(y, x.shape, axes, keepdims)
 
@@ -110,7 +105,7 @@ def sum_of_multiple(x: Tensor, y: Tensor, axes: Shape, keepdims: bool) -> Tensor
 @specialize.rule(p.sum(once(p.divide(x, y)), axes=axes, keepdims=keepdims))
 def sum_of_fraction(x: Tensor, y: Tensor, axes: Shape, keepdims: bool) -> Tensor | None:
     """`sum(x / s)` → `sum(x) / s`, `sum(x / 3.0, 1)` → `sum(x, 1) / 3.0`."""
-    if not axes or not _is_even(y.shape, x.shape, axes) or x.size == 1:
+    if not axes or not is_even(y.shape, x.shape, axes) or x.size == 1:
         return None
     return sum_bound(x, axes, keepdims) / _outside(y, x.shape, axes, keepdims)
 

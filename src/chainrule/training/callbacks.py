@@ -44,6 +44,11 @@ class Callback(Explained):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Do something after an epoch, with its losses and metrics."""
 
+    @property
+    def needs_every_batch(self) -> bool:
+        """Whether ``on_batch_end`` must be called after each batch, and not now and then."""
+        return type(self).on_batch_end is not Callback.on_batch_end
+
     def on_batch_end(self, batch: int, logs: Logs) -> None:
         """Do something after a batch, with the running loss and metrics of its epoch."""
 
@@ -287,6 +292,11 @@ class CallbackList:
         """Tell all of them."""
         for callback in self.callbacks:
             callback.on_epoch_end(epoch, logs)
+
+    @property
+    def needs_every_batch(self) -> bool:
+        """Whether one of them must be called after each batch."""
+        return any(callback.needs_every_batch for callback in self.callbacks)
 
     def batch_end(self, batch: int, logs: Logs) -> None:
         """Tell all of them."""

@@ -18,6 +18,7 @@ from chainrule.training.weights import Samples
 
 if TYPE_CHECKING:
     from chainrule.training.model import Compiled, Model
+    from chainrule.training.steps import Updates
 
 
 class DivergedError(ChainruleError, ArithmeticError):
@@ -35,15 +36,23 @@ class Tally:
     weighted: Sequence[Metric] = ()
 
     def add(
-        self, loss: float, y: Array, prediction: Array, sample_weight: Array | None = None
+        self, losses: Sequence[float], batch_size: int, samples: Samples, prediction: Array
     ) -> None:
-        """Take in a batch whose mean loss is ``loss``."""
-        self.total += loss * len(y)
-        self.count += len(y)
+        """Take in batches.
+
+        Args:
+            losses: mean loss of each.
+            batch_size: samples in each but perhaps the last.
+            samples: what is in all of them.
+            prediction: what was predicted for each of these.
+        """
+        for i, loss in enumerate(losses):
+            self.total += float(loss) * min(batch_size, len(samples) - i * batch_size)
+        self.count += len(samples)
         for metric in self.metrics:
-            metric.update(y, prediction)
+            metric.update(samples.y, prediction)
         for metric in self.weighted:
-            metric.update(y, prediction, sample_weight)
+            metric.update(samples.y, prediction, samples.weight)
 
     def logs(self, only_quick: bool = False) -> dict[str, Any]:
         """Return the means so far by name; if asked for, without what takes long to compute."""
@@ -96,23 +105,31 @@ def run_epochs(
     """
     n = len(data)
     logs: dict[str, float] = {}
+    updates: Updates | None = None
     model.stop_training = False
     try:
         callbacks.train_begin()
         for epoch in range(epochs):
             callbacks.epoch_begin(epoch)
+            if updates is None or not updates.still_hold:  # callbacks may have changed the model
+                updates = model.steps().updates(data, batch_size, epochs - epoch)
             order = known(default_generator.permutation(n), "fit") if shuffle else np.arange(n)
             tally = start_tally(setup, data)
-            steps = model.steps()  # callbacks may have changed the model
-            for step, place in enumerate(batches(n, batch_size)):
-                batch = data[order[place]]
-                # An overflow shows in the loss, which is looked at; NumPy need not warn of it.
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    loss, prediction = steps.update(batch.x, batch.y, batch.weight)
-                if not np.isfinite(loss):
-                    raise DivergedError(_diverged(loss, epoch, step, setup))
-                tally.add(loss, batch.y, prediction, batch.weight)
-                callbacks.batch_end(step, tally.logs(only_quick=True))
+            step = position = 0
+            while position < n:
+                each = callbacks.needs_every_batch
+                for place, losses, prediction in updates.run(order[position:], each):
+                    here = slice(position + place.start, position + place.stop)
+                    step += len(losses)
+                    if not np.isfinite(losses[-1]):
+                        raise DivergedError(_diverged(losses[-1], epoch, step, setup))
+                    tally.add(losses, batch_size, data[order[here]], prediction)
+                    callbacks.batch_end(step - 1, tally.logs(only_quick=True))
+                    if each and here.stop < n and not updates.still_hold:
+                        break
+                position = here.stop
+                if position < n:
+                    updates = model.steps().updates(data, batch_size, epochs - epoch)
             logs = tally.logs()
             if validation is not None:
                 logs |= evaluate(model, setup, validation, batch_size, prefix="val_")
@@ -125,7 +142,7 @@ def run_epochs(
 
 def _diverged(loss: float, epoch: int, step: int, setup: Compiled) -> str:
     return (
-        f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1}: training has diverged. "
+        f"the loss became {loss} in epoch {epoch + 1}, batch {step}: training has diverged. "
         f"The usual cause is a learning rate that is too high (it is "
         f"{setup.optimizer.learning_rate:g}; try a tenth of it), the next one inputs that are not "
         "scaled."
@@ -161,7 +178,7 @@ def evaluate(
             batch = data[place]
             loss, added, prediction = steps.measure(batch.x, batch.y, batch.weight)
             penalty += added * len(batch)
-            tally.add(loss, batch.y, prediction, batch.weight)
+            tally.add([loss], len(batch), batch, prediction)
         penalty = penalty / len(data) + float(model.penalty(setup.l2).item())
     logs = tally.logs()
     found = {"mean_loss": logs.pop(f"{prefix}loss"), "penalty": penalty}

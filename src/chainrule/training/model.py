@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.compiler.report import Explanation
 from chainrule.compiler.trace import trace
 from chainrule.core.errors import (
     ArgumentError,
@@ -20,7 +21,7 @@ from chainrule.core.errors import (
     TracingError,
 )
 from chainrule.core.keywords import explained
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor, unknown
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, no_grad, unknown
 from chainrule.core.types import FLOAT32, Array, ArrayType, Dtype
 from chainrule.losses import Loss, Reading
 from chainrule.losses import loss as find_loss
@@ -43,7 +44,7 @@ from chainrule.training.callbacks import Callback, CallbackList, History, severa
 from chainrule.training.last_layer import last_layer_of, reading_of
 from chainrule.training.record import Record
 from chainrule.training.saving import save_model
-from chainrule.training.steps import Forward, ModelExplanation, Steps
+from chainrule.training.steps import HOW_TO_RUN_IT, Forward, ModelExplanation, Steps
 from chainrule.training.summary import Summary, summarize
 from chainrule.training.weights import (
     Samples,
@@ -96,6 +97,7 @@ class Model(Module):
     2
     """
 
+    kept_aside = Module.kept_aside | {"setup", "stop_training", "history", "_steps", "_forward"}
     #: Dtype of the parameters and of the computation.
     dtype: Dtype = FLOAT32
     #: Set by callbacks to end the training after the epoch.
@@ -129,7 +131,11 @@ class Model(Module):
         """
         shape = tuple(int(n) for n in input_shape)
         if self.input_shape is None:
-            self(unknown(ArrayType((1, *shape), self.dtype)))
+            try:
+                self(unknown(ArrayType((1, *shape), self.dtype)))
+            except TracingError:  # its code needs values
+                with no_grad():
+                    self(np.zeros((1, *shape), self.dtype))
             self.input_shape = shape
         elif self.input_shape != shape:
             raise ShapeError(
@@ -183,7 +189,7 @@ class Model(Module):
         """Return the model's functions on batches, compiled unless it is run eagerly."""
         setup = self.compiled()
         if self._steps is None or self._steps.setup is not setup or not self._steps.still_hold:
-            self._steps = Steps(self, setup)
+            self._steps = Steps(self, setup, self._steps)
         return self._steps
 
     def explain(self) -> ModelExplanation:
@@ -192,9 +198,9 @@ class Model(Module):
         Returns:
             A dictionary from each to what was compiled for it, which prints as text.
         """
-        compiled = {} if self._steps is None else self._steps.compiled
-        named = {"fit": "update", "evaluate": "measure"}
-        found = {name: compiled[key].explain() for name, key in named.items() if key in compiled}
+        found: dict[str, Explanation] = {}
+        if self._steps is not None:
+            found |= self._steps.explain()
         if self._forward is not None and self._forward.compiled is not None:
             found["predict"] = self._forward.compiled.explain()
         return ModelExplanation(found)
@@ -204,6 +210,11 @@ class Model(Module):
         if self._forward is None or not self._forward.still_holds:
             self._forward = Forward(self)
         return self._forward
+
+    @property
+    def runs_eagerly(self) -> bool:
+        """Whether it was compiled to run the dynamic graph."""
+        return self.setup is not None and self.setup.run_eagerly
 
     def compiled(self) -> Compiled:
         """Return what the model was compiled with.
@@ -316,7 +327,7 @@ class Model(Module):
         if not len(features):
             raise ArgumentError("x", "no samples", "at least one")
         self.make_parameters(features.shape[1:])
-        output = self(unknown(ArrayType(features.shape, self.dtype)))
+        output = self._output_for(features)
         targets = setup.loss.check(y, output.type)
         check_lengths(features, targets)
         last = last_layer_of(self, output)
@@ -330,6 +341,18 @@ class Model(Module):
             metric.check(targets, output.type)
         weight = sample_weights(sample_weight, len(features), self.dtype)
         return Samples(features, targets, weight, output.type, reading)
+
+    def _output_for(self, features: Array) -> Tensor:
+        """Return the output for samples, of which only the type counts."""
+        try:
+            return self(unknown(ArrayType(features.shape, self.dtype)))
+        except TracingError as error:
+            if not self.compiled().run_eagerly:
+                error.add_note(HOW_TO_RUN_IT)
+                raise
+        with no_grad():
+            output = self(Tensor(features[:1]))
+        return unknown(ArrayType((len(features), *output.shape[1:]), output.dtype))
 
     def _validation(self, given: tuple[Any, ...], reading: Reading) -> Samples:
         """Return data to validate on, which are read as those to train on."""

@@ -56,6 +56,11 @@ class Progress(Callback):
             self._task = self._bar.add_task("fit", total=total, epoch="1", shown="")
             self._bar.start()
 
+    @property
+    def needs_every_batch(self) -> bool:
+        """It draws a few times a second."""
+        return False
+
     def on_batch_end(self, batch: int, logs: Logs) -> None:
         """Move the bar, a few times a second."""
         now = time.monotonic()

@@ -11,9 +11,11 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiler.recording import record
+from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Graph
 from chainrule.core.tensor import bind
 from chainrule.ops.tuples import item_p
+from chainrule.passes.fuse import fuse
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -64,11 +66,11 @@ def test_lecture_graph_shows_values_and_derivatives() -> None:
     graph = cr.trace(lambda x, w, b: 1 / (cr.exp(-(x * w + b)) + 1))(1.0, 0.0, 0.0)
     root = parse(graph.to_svg([1.0, 0.0, 0.0]))
     assert texts(root, "main") == [
-        *("x", "w", "b", "h1×", "h2+", "h3× -1", "h4exp", "h5+ 1", "h61 / ·", "result")
+        *("x", "w", "b", "h1×", "h2+", "h3× −1", "h4exp", "h5+ 1", "h61 / ·", "result")
     ]
     assert texts(root, "value")[:9] == ["1", "0", "0", "0", "0", "0", "1", "2", "0.5"]
     assert texts(root, "adjoint")[:9] == [
-        *("∂ 0", "∂ 0.25", "∂ 0.25", "∂ 0.25", "∂ 0.25", "∂ -0.25", "∂ -0.25", "∂ -0.25", "∂ 1")
+        *("∂ 0", "∂ 0.25", "∂ 0.25", "∂ 0.25", "∂ 0.25", "∂ −0.25", "∂ −0.25", "∂ −0.25", "∂ 1")
     ]
 
 
@@ -102,8 +104,7 @@ def test_parts_have_their_tints_and_layers_their_frames(collapsed: bool) -> None
     leaves = [e for e in of_class(root, "operation") if "transform" in e.attrib]
     for part in ("forward", "gradient", "update"):
         expected = sum(n.origin.part == part for n in graph.nodes)
-        legend = 1
-        assert len([e for e in leaves if part in e.get("class", "")]) == expected + legend
+        assert len([e for e in leaves if part in e.get("class", "")]) == expected
     titles = texts(root, "title")
     assert {"layers.0 Dense", "layers.1 Dense", "layers.2 Dense"} <= set(titles)
     assert "layers.1 Dense · update" in titles
@@ -223,7 +224,7 @@ def test_inner_graphs_are_drawn_inside_their_operation() -> None:
     graph = cr.trace(lambda x: bind(loop, x, body=body, steps=3) + 1)(1.0)
     root = parse(graph.to_svg())
     outer, inner = of_class(root, "body")
-    assert texts(outer, "title")[0] == "loop_for_pictures h1"
+    assert texts(outer, "title")[0] == "loop_for_pictures"
     assert texts(inner, "title") == ["body"]
     assert "h1loop_for_pictures steps=3" in texts(outer, "main")
     assert texts(inner, "main") == ["s", "h1tanh", "h2× 2", "result"]
@@ -306,3 +307,178 @@ def test_operands_that_may_change_places_do_not_cross() -> None:
     starts = [float(re.findall(r"M([\d.]+)", way)[0]) for way in ways]
     ends = [float(re.findall(r"([\d.]+) [\d.]+V[\d.]+$", way)[0]) for way in ways]
     assert (starts[0] < starts[1]) is (ends[0] < ends[1])
+
+
+def test_control_flow_shows_values_at_its_results() -> None:
+    def f(w: cr.Tensor, xs: cr.Tensor) -> cr.Tensor:
+        carry, ys = cr.scan(lambda c, x: (c * w + x, c), 1.0, xs)
+        return 2 * carry + ys.sum()
+
+    xs = np.arange(3.0, dtype=np.float32)
+    graph = cr.trace(f)(0.5, xs)
+    for collapsed in (False, True):
+        root = parse(graph.to_svg([0.5, xs], collapsed=collapsed))
+        (frame, *_) = of_class(root, "body")
+        loop = next(e for e in of_class(frame, "operation") if "h1scan" in texts(e, "main")[0])
+        assert texts(loop, "value") == ["2.625", "[1 0.5 1.25]"]
+        assert texts(loop, "adjoint") == ["∂ 2", "∂ [1 1 1]"]
+        (labels,) = [e for e in frame if e.get("class") == "labels"]
+        assert texts(labels, "type") == ["[0] 2.625 ∂ 2", "[1] 3 [1 0.5 1.25] ∂ [1 1 1]"]
+        assert labels.get("style") == (None if collapsed else "display:none")
+    (branch,) = of_class(
+        parse(cr.trace(lambda x: cr.cond(x > 0, cr.sin, cr.cos, x))(1.0).to_svg([0.0])), "body"
+    )[:1]
+    assert texts(branch, "adjoint")[0] == "∂ 1"
+    assert "[0]" not in "".join(branch.itertext())
+
+
+def test_a_line_has_its_type_once() -> None:
+    graph = cr.trace(lambda x: cr.scan(lambda c, _: (c * x, c), x, length=5)[1] + 1)(1.0)
+    root = parse(graph.to_svg(collapsed=False))
+    for hidden in [e for e in root.iter() if e.get("style") == "display:none"]:
+        hidden.clear()
+    assert [t for t in texts(root, "type") if "[" in t] == ["[1] 5"]
+
+
+def test_operation_stands_above_its_bodies() -> None:
+    graph = cr.trace(lambda x: cr.cond(x > 0, cr.sin, cr.cos, x))(1.0)
+    root = parse(graph.to_svg())
+    (frame, *bodies) = of_class(root, "body")
+    (inside,) = [e for e in frame if e.get("class") == "inside"]
+    (items,) = [e for e in inside if e.get("class") == "items"]
+
+    def y(element: ET.Element) -> float:
+        return float(re.findall(r" (\S+)\)", element.get("transform", ""))[0])
+
+    (loop,) = [e for e in items if "operation" in e.get("class", "")]
+    assert all(y(loop) < y(body) for body in bodies)
+
+
+def test_kernels_true_frames_what_is_fused() -> None:
+    fast = cr.compile(lambda x, w: cr.exp(cr.tanh(x @ w)).sum())
+    graph = fast.graph(np.ones((2, 3), np.float32), np.ones((3, 2), np.float32))
+    frames = of_class(parse(graph.to_svg(kernels=True)), "kernel")
+    expected = [kernel.name for kernel in fuse(graph)]
+    assert [texts(f, "title")[0] for f in frames] == expected
+    assert graph.to_dot(kernels=True).count("subgraph") == len(expected)
+    assert not of_class(parse(graph.to_svg(kernels=False)), "kernel")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"collapsed": "yes"}, r"collapsed: got 'yes'; expected True, False or None"),
+        ({"kernels": 3}, r"kernels: got 3; expected True, or a list of objects"),
+        ({"kernels": [1]}, r"kernels: got \[1\]; expected True, or a list of objects"),
+        ({"title": 3}, r"title: got 3; expected text"),
+    ],
+)
+def test_wrong_arguments_are_explained(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        cr.trace(lambda x: x * 2)(1.0).to_svg(**options)
+
+
+def test_kernels_of_another_graph_are_refused() -> None:
+    graph, other = cr.trace(cr.exp)(1.0), cr.trace(cr.exp)(1.0)
+    with pytest.raises(ArgumentError, match="nodes of another graph"):
+        graph.to_svg(kernels=fuse(other))
+
+
+def test_notebooks_get_a_page_whose_script_runs_and_an_image_with_open_frames() -> None:
+    graph = training_graph(6)
+    frame = ET.fromstring(graph._repr_html_())
+    assert frame.tag == "iframe"
+    assert frame.get("sandbox") == "allow-scripts"
+    assert " ".join(graph.to_svg().split()) in " ".join(frame.get("srcdoc", "").split())
+    assert "height:" in frame.get("style", "")
+    assert "<script>" in frame.get("srcdoc", "")
+    assert not any(
+        e.get("style") == "display:none" for e in of_class(parse(graph._repr_svg_()), "inside")
+    )
+
+
+def test_legend_tells_only_what_is_to_be_seen() -> None:
+    graph = training_graph()
+
+    def legend(**options: bool) -> list[str]:
+        (found,) = of_class(parse(graph.to_svg(**options)), "legend")
+        return texts(found, "note")
+
+    parts = ["computes the result", "computes gradients", "updates parameters"]
+    assert legend(collapsed=False) == [*parts, "parameter", "state, not trained"]
+    assert legend(collapsed=True) == parts
+    (found,) = of_class(parse(cr.trace(lambda x: x * 2)(1.0).to_svg()), "legend")
+    assert not texts(found, "note")
+
+
+def test_narrow_graphs_stand_in_the_middle_above_a_wrapped_legend() -> None:
+    graph = cr.trace(lambda x: cr.exp(x))(1.0)
+    root = parse(graph.to_svg([1.0]))
+    width = float(root.get("width", 0))
+    (inside,) = [e for e in root if e.get("class") == "inside"]
+    start = float(re.findall(r"\((\S+) ", inside.get("transform", ""))[0])
+    xs = [
+        float(m)
+        for e in of_class(inside, "leaf")
+        for m in re.findall(r"\((\S+) ", e.get("transform", ""))
+    ]
+    assert start + xs[0] == pytest.approx(width / 2, abs=1)
+    assert width < 220
+    ys = {e.get("transform", "").split()[-1] for e in of_class(root, "legend")[0]}
+    assert len(ys) == 2
+    assert f"min-width:{width:.0f}px" in root.get("style", "")
+
+
+def test_pictures_shrink_only_so_far() -> None:
+    root = parse(training_graph().to_svg(collapsed=True))
+    width = float(root.get("width", 0))
+    least = float(re.findall(r"min-width:(\d+)px", root.get("style", ""))[0])
+    assert least >= 0.74 * width
+
+
+def test_deep_networks_are_drawn_compactly() -> None:
+    graph = training_graph(40)
+    root = parse(graph.to_svg())
+    assert float(root.get("width", 0)) < 1000
+    assert float(root.get("height", 0)) < 1200
+    titles = texts(root, "title")
+    for part in ("", " · gradient", " · update"):
+        assert f"layers.0–39 Dense ×40{part}" in titles
+    assert "layers.17 Dense" in titles
+    assert len(of_class(root, "operation")) >= len(graph.nodes)
+
+
+def test_deep_networks_without_runs_are_gathered_by_part() -> None:
+    layers = [layer for _ in range(16) for layer in (cr.Dense(4, "tanh"), cr.LayerNorm())]
+    model = cr.Sequential([*layers, cr.Dense(3)])
+    x = np.zeros((8, 4), np.float32)
+    model(x)
+
+    def step(x: cr.Tensor) -> cr.Tensor:
+        parameters = list(model.parameters().values())
+        return cr.optim.SGD(0.1).minimize(lambda: cr.square(model(x)).mean(), parameters)
+
+    root = parse(cr.trace(step)(x).to_svg())
+    assert {"result", "gradients", "updates"} <= set(texts(root, "title"))
+    assert float(root.get("width", 0)) < 1200
+
+
+def test_a_kernel_has_the_tint_of_most_of_its_nodes() -> None:
+    graph = training_graph()
+    forward = [n for n in graph.nodes if n.origin.part == "forward"][:2]
+    gradient = [n for n in graph.nodes if n.origin.part == "gradient"][:1]
+    kernel = SimpleNamespace(name="mixed", nodes=[*forward, *gradient])
+    frames = of_class(parse(graph.to_svg(kernels=[kernel])), "kernel")
+    assert {e.get("class") for e in frames} == {"frame kernel forward"}
+
+
+def test_pictures_show_what_is_not_finite_without_warnings() -> None:
+    def naive(x: cr.Tensor) -> cr.Tensor:
+        e = cr.exp(x)
+        return cr.log((e / e.sum())[2])
+
+    x = np.array([1e3, -1e3, 0.0, 1.0], np.float32)
+    graph = cr.trace(naive)(x)
+    assert "−inf" in graph.to_svg([x])
+    assert "−1000" in graph.optimize().to_svg([x])
+    assert "nan" not in graph.optimize().to_svg([x])

@@ -100,3 +100,77 @@ def test_wrong_inputs_are_explained() -> None:
         values_and_adjoints(graph, {"value": 1.0})
     with pytest.raises(ShapeError, match=r"input 'other'.*trace again"):
         values_and_adjoints(graph, [1.0, [1.0, 2.0]])
+
+
+def adjoints_by_name(graph: cr.core.graph.Graph, inputs: object = None) -> dict[str, float]:
+    _, adjoints = values_and_adjoints(graph, inputs)
+    return {graph.names[n]: float(a) for n, a in adjoints.items() if n in graph.names}
+
+
+def test_a_recorded_graph_has_the_derivatives_that_backward_finds() -> None:
+    x, w = cr.tensor(2.0), cr.Parameter(3.0, name="w")
+    with record() as recording:
+        with cr.no_grad():
+            a = x * w
+        y = a * w
+    y.backward()
+    graph = recording.graph(y)
+    found = adjoints_by_name(graph)
+    assert found == {"x": 0, "w": float(w.grad), "h2": 1}
+    assert found["w"] == 6
+    svg = graph.to_svg()
+    assert "∂ 6" in svg
+    assert "∂ 12" not in svg
+
+
+def test_gradients_stop_where_they_were_stopped() -> None:
+    w, frozen = cr.Parameter(3.0, name="w"), cr.Parameter(5.0, name="frozen")
+    frozen.trainable = False
+    with record() as recording:
+        y = cr.stop_gradient(w * w) * w * frozen
+    y.backward()
+    found = adjoints_by_name(recording.graph(y))
+    assert found["w"] == float(w.grad) == 45
+    assert "frozen" not in found
+    traced = cr.trace(lambda w: cr.stop_gradient(w * w) * w)(1.0)
+    assert adjoints_by_name(traced, [3.0])["w"] == 9
+
+
+def test_values_that_no_parameter_leads_to_have_derivatives() -> None:
+    x = cr.tensor(3.0)
+    with record() as recording:
+        y = x * x + 1.0
+    assert adjoints_by_name(recording.graph(y)) == {"x": 6, "h1": 1, "h2": 1}
+
+
+def test_items_of_control_flow_have_values_and_derivatives() -> None:
+    def f(w: cr.Tensor) -> cr.Tensor:
+        carry, ys = cr.scan(lambda c, x: (c * w + x, c), np.ones(()), np.arange(3.0))
+        return 2 * carry + ys.sum()
+
+    graph = cr.trace(f)(np.float64(0.5))
+    values, adjoints = values_and_adjoints(graph, [np.float64(0.5)])
+    items = [n for n in graph.nodes if n.primitive.name == "item"]
+    assert [values[n].tolist() for n in items] == [2.625, [1, 0.5, 1.25]]
+    assert [adjoints[n].tolist() for n in items] == [2, [1, 1, 1]]
+
+
+@pytest.mark.parametrize("wrong", [5, "abc", b"abc", None.__class__])
+def test_inputs_of_another_kind_are_refused(wrong: object) -> None:
+    graph = cr.trace(lambda x: x * 2)(1.0)
+    with pytest.raises(ArgumentError, match=r"inputs: got .*the arguments in a list.*\[x\]"):
+        graph.to_svg(wrong)
+
+
+def test_arguments_may_be_containers_as_they_were_traced() -> None:
+    b = cr.Parameter(1.0, name="b")
+    graph = cr.trace(lambda x, p: x * p["w"] + p["more"][0] * b)(1.0, {"w": 1.0, "more": (1.0,)})
+    y = graph.outputs[0]
+    nested = {"w": 3.0, "more": (4.0,)}
+    for inputs in ([2.0, nested], (2.0, nested), {"x": 2.0, "p": nested}, [2.0, 3.0, 4.0]):
+        assert values_and_adjoints(graph, inputs)[0][y] == 10
+    assert values_and_adjoints(graph, [2.0, nested, 5.0])[0][y] == 26
+    with pytest.raises(ArgumentError, match="2 arrays"):
+        values_and_adjoints(graph, [2.0, 3.0])
+    with pytest.raises(ArgumentError, match="got 'pp'; expected names among x, p_1, p_2, b"):
+        values_and_adjoints(graph, {"x": 2.0, "pp": nested})

@@ -8,6 +8,8 @@ from typing import Any
 from chainrule.keras.callbacks.base import Callback
 from chainrule.training import callbacks as core
 
+_OF_BATCHES = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
 
 class Bridge(core.Callback):
     """Keras's callbacks as one of Chainrule's.
@@ -33,6 +35,15 @@ class Bridge(core.Callback):
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch + self.first, {})
         self._batch_begin(0)
+
+    @property
+    def needs_every_batch(self) -> bool:
+        """Whether one of them does something with batches."""
+        return any(
+            getattr(type(callback), name) is not getattr(Callback, name)
+            for callback in self.callbacks
+            for name in _OF_BATCHES
+        )
 
     def on_batch_end(self, batch: int, logs: core.Logs) -> None:
         """Tell all of them, and that the next batch begins."""
@@ -86,6 +97,11 @@ class Segments(core.Callback):
         """Tell all of them."""
         for callback in self.callbacks:
             callback.on_epoch_begin(self.epoch)
+
+    @property
+    def needs_every_batch(self) -> bool:
+        """Whether one of them does."""
+        return any(callback.needs_every_batch for callback in self.callbacks)
 
     def on_batch_end(self, batch: int, logs: core.Logs) -> None:
         """Tell all of them."""

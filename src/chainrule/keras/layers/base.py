@@ -51,6 +51,8 @@ class Adapted(Weighted, core.Layer):
         given_dtype: as given, else ``None``.
     """
 
+    kept_aside = core.Layer.kept_aside | {"_added", "_given"}
+
     sample_shape: Shape | None = None
     given_dtype: Dtype | None = None
     _given_weights: Sequence[Any] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from chainrule.core.graph import Graph
 from chainrule.viz.graphs.groups import Group, group
+from chainrule.viz.graphs.kernels import kernels_of
 from chainrule.viz.graphs.leaves import Kernel, Leaf, leaves_of
 from chainrule.viz.graphs.placement import title_of
 
@@ -13,19 +14,19 @@ _FILL = {"forward": "#e6eefa", "gradient": "#fbeadc", "update": "#e2f2ea"}
 _SHAPE = {"operation": "box", "constant": "box", "output": "cds"}
 
 
-def to_dot(graph: Graph, *, kernels: Sequence[Kernel] | None = None) -> str:
+def to_dot(graph: Graph, *, kernels: bool | Sequence[Kernel] | None = None) -> str:
     """Return a graph in the DOT language; nothing is run, and Graphviz need not be installed.
 
     Args:
         graph: the graph.
-        kernels: nodes to frame, instead of the modules' scopes.
+        kernels: ``True``, or kernels, to frame instead of the modules' scopes.
 
     >>> import chainrule as cr
     >>> dot = to_dot(cr.trace(lambda x: 2 * x)(1.0))
     >>> dot.splitlines()[0], "n0 -> n1;" in dot
     ('digraph {', True)
     """
-    leaves = leaves_of(graph, kernels)
+    leaves = leaves_of(graph, kernels_of(graph, kernels))
     lines = [
         "digraph {",
         '  node [fontname="sans-serif" fontsize=12 style="filled,rounded" color="#5c6670"];',
@@ -63,7 +64,7 @@ def _node(leaf: Leaf) -> str:
         f'fillcolor="{fill}"',
         f"tooltip={quote(leaf.tip)}",
     ]
-    if leaf.kind == "parameter":
+    if leaf.kind in ("parameter", "state"):
         attributes.append("peripheries=2")
     return " ".join(attributes)
 

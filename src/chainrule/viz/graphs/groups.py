@@ -208,7 +208,9 @@ def fold(root: Group, leaves: Sequence[Leaf], collapsed: bool | None, most: int 
     if collapsed is False:
         return
     for inner in everything[1:]:
-        inner.is_open = bool([g for g in inner.groups() if g.frame_kind() != "body"])
+        inner.is_open = inner.frame_kind() != "run" and bool(
+            [g for g in inner.groups() if g.frame_kind() != "body"]
+        )
     level = [g for g in everything[1:] if g.is_open]
     while level and _showing(root) > most:
         level.pop().is_open = False  # the innermost come last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,15 @@ COMMUTATIVE = frozenset(
     {"add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or"}
 )
 #: Shorter names.
-_NAMES = {"maximum": "max", "minimum": "min", "select": "where", "negative": "× -1"}
+_NAMES = {"maximum": "max", "minimum": "min", "select": "where", "negative": "× −1"}
 #: Attributes that the shapes on the lines tell, and those that are seldom other than usual.
 _TOLD = frozenset({"shape", "keepdims", "share"})
+#: Attributes of control flow that its frame tells, or that tell nothing to its user.
+_INTERNAL = frozenset({"carries", "xs", "length"})
+_CONTROL = frozenset({"cond", "scan", "while"})
 _LONGEST = 30
 _FEW = 4  # numbers of an array that are shown one by one
+_LONGEST_VALUE = 26
 
 
 def operation(node: Node, scalars: Sequence[str | None]) -> str:
@@ -45,6 +50,9 @@ def operation(node: Node, scalars: Sequence[str | None]) -> str:
         left, right = scalars
         return _infix(between.group(1), left, right, primitive.name in COMMUTATIVE)
     given = [f"{key}={_short(value)}" for key, value in node.attrs.items() if _matters(key, value)]
+    if primitive.name in _CONTROL:
+        shown = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and _matters(k, v)}
+        given = [k if v is True else f"{k}={_short(v)}" for k, v in shown.items() if v]
     if primitive.name == "cast":
         return f"to {node.type.dtype}"
     name = _NAMES.get(primitive.name, primitive.name)
@@ -55,6 +63,7 @@ def operation(node: Node, scalars: Sequence[str | None]) -> str:
 
 
 def _infix(sign: str, left: str | None, right: str | None, commutes: bool) -> str:
+    sign = sign.replace("-", "−")
     if left is None:
         return sign if right is None else f"{sign} {right}"
     return f"{sign} {left}" if commutes else f"{left} {sign} ·"
@@ -71,7 +80,12 @@ def _holds_graphs(value: Any) -> bool:
 def _short(value: Any) -> str:
     if isinstance(value, tuple) and len(value) == 1:
         value = value[0]
-    return str(value).replace("(", "").replace(")", "") if isinstance(value, tuple) else str(value)
+    text = str(value).replace("(", "").replace(")", "") if isinstance(value, tuple) else str(value)
+    return _minus(text) if isinstance(value, tuple | int | float) else text
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
 
 
 def short_type(kind: ArrayType | TupleType) -> str:
@@ -94,7 +108,7 @@ def number(value: Any) -> str:
     ('0', '0.1235', 'True')
     """
     value = value.item() if isinstance(value, np.generic | np.ndarray) else value
-    return f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)
+    return _minus(f"{value + 0.0:.4g}" if isinstance(value, float) else str(value))
 
 
 def value_text(value: Array) -> str:
@@ -108,13 +122,23 @@ def value_text(value: Array) -> str:
     if value.ndim == 0:
         return number(value[()])
     if value.size <= _FEW:
-        return f"[{' '.join(map(number, value.flat))}]"
+        text = f"[{' '.join(map(number, value.flat))}]"
+        if len(text) <= _LONGEST_VALUE:
+            return text
     if value.dtype.kind == "b":
         return f"{np.count_nonzero(value)} of {value.size} true"
     finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value
     wrong = value.size - finite.size
-    reach = f"{number(finite.min())} … {number(finite.max())}" if finite.size else ""
+    reach = _reach(finite, "all " if not wrong else "") if finite.size else ""
     return " ".join(filter(None, [reach, f"({wrong} not finite)" if wrong else ""]))
+
+
+def _reach(finite: Array, every: str) -> str:
+    least, most = finite.min(), finite.max()
+    if least == most:
+        return f"{every}{number(least)}"
+    low, high = number(least), number(most)
+    return f"≈ {low}" if low == high else f"{low} … {high}"
 
 
 def statistics(value: Array) -> str:
@@ -138,11 +162,63 @@ def tooltip(name: str, node: Node, operands: Sequence[str]) -> str:
         if origin.scope:
             lines.append(" / ".join(origin.scope))
         if origin.source is not None:
-            lines.append(f"{origin.source}, in {origin.source.function}")
+            # The file's name only: a picture travels, the folders of this machine stay.
+            file = PurePath(origin.source.file).name
+            lines.append(f"{file}:{origin.source.line}, in {origin.source.function}")
             text = origin.source.text
             if text:
                 lines.append(clip(text, 120))
     return "\n".join(lines)
+
+
+def frame_label(node: Node) -> str:
+    """Return what is written on the frame of a node that holds graphs.
+
+    >>> import chainrule as cr
+    >>> graph = cr.trace(lambda x: cr.scan(lambda c, _: (c * x, None), x, length=5)[0])(1.0)
+    >>> frame_label(graph.nodes[0])
+    'scan · 5 steps'
+    """
+    assert node.primitive is not None
+    name, length = node.primitive.name, node.attrs.get("length")
+    if name != "scan" or length is None:
+        return name
+    return f"{name} · {length} step{'s' * (length != 1)}"
+
+
+def body_names(
+    node: Node, body: Graph, operands: Sequence[str]
+) -> tuple[list[str], list[str]] | None:
+    """Return names for the inputs and the results of a body of control flow.
+
+    What a body uses from outside has the name that it has there.
+
+    Args:
+        node: the loop or branch.
+        body: one of its graphs.
+        operands: the names of the node's operands.
+
+    Returns:
+        The names, or ``None`` where the node is not one of Chainrule's own.
+    """
+    assert node.primitive is not None
+    name, attrs = node.primitive.name, node.attrs
+    if name not in _CONTROL:
+        return None
+    if name == "cond":
+        return list(operands[1:]), _counted("result", len(body.outputs))
+    carries, rows = attrs["carries"], attrs.get("xs", 0)
+    names = _counted("carry", carries)
+    names += [f"row of {x}" for x in operands[carries : carries + rows]]
+    names += operands[carries + rows :]
+    if body is attrs.get("condition"):
+        return names, ["goes on"]
+    results = _counted("next carry", carries)
+    return names, results + _counted("row", len(body.outputs) - carries)
+
+
+def _counted(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name} {i + 1}" for i in range(count)]
 
 
 def inner_graphs(attrs: Mapping[str, Any]) -> list[tuple[str, Graph]]:

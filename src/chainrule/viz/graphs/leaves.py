@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
@@ -12,12 +13,15 @@ from chainrule.compiler.trace import TracedGraph
 from chainrule.core.graph import Graph, Node, known_data
 from chainrule.core.origin import Part
 from chainrule.core.tensor import Tensor
-from chainrule.core.types import Array
+from chainrule.core.types import Array, TupleType
 from chainrule.viz.graphs import labels
 from chainrule.viz.graphs.scopes import part_of, scopes_of
 from chainrule.viz.markup import clip
 
-Kind: TypeAlias = Literal["operation", "input", "parameter", "constant", "output", "reference"]
+Kind: TypeAlias = Literal[
+    "operation", "input", "parameter", "state", "constant", "output", "reference"
+]
+_LONGEST = 34  # characters of a name
 
 
 class Kernel(Protocol):
@@ -36,13 +40,14 @@ class Frame(NamedTuple):
     """A group that a leaf belongs to; leaves with equal frames stand together.
 
     Attributes:
-        kind: a module's scope, a kernel, or the inner graph of a loop or a branch.
+        kind: a module's scope, a run of equal ones, a kernel, or the inner graph of a loop or a
+            branch.
         part: what its nodes are for.
         label: what is written on it.
         key: tells frames of one label apart.
     """
 
-    kind: Literal["scope", "kernel", "body"]
+    kind: Literal["scope", "run", "kernel", "body"]
     part: Part
     label: str
     key: int = 0
@@ -76,6 +81,9 @@ class Leaf:
         commutes: whether its operands may change places.
         value: its value, as text.
         adjoint: the derivative of the result by it, as text.
+        port_values: where it has several results, the value of each, as text.
+        port_adjoints: likewise, the derivatives.
+        holds_bodies: whether graphs of its own are drawn below it.
     """
 
     kind: Kind
@@ -89,6 +97,9 @@ class Leaf:
     commutes: bool = False
     value: str = ""
     adjoint: str = ""
+    port_values: dict[int, str] = field(default_factory=dict)
+    port_adjoints: dict[int, str] = field(default_factory=dict)
+    holds_bodies: bool = False
 
 
 def leaves_of(
@@ -123,6 +134,10 @@ def _drop_unused_ports(leaves: Sequence[Leaf]) -> None:
             kept = [k for k in range(len(leaf.ports)) if Value(n, k) in used] or [0]
             moved |= {Value(n, k): Value(n, i) for i, k in enumerate(kept)}
             leaf.ports = [leaf.ports[k] for k in kept]
+            for texts in (leaf.port_values, leaf.port_adjoints):
+                found = {i: texts[k] for i, k in enumerate(kept) if k in texts}
+                texts.clear()
+                texts.update(found)
     for leaf in leaves:
         leaf.arguments = [moved.get(value, value) for value in leaf.arguments]
 
@@ -136,21 +151,22 @@ class _Collector:
         adjoints: Mapping[Node, Array],
         leaves: list[Leaf] | None = None,
         around: tuple[Frame, ...] = (),
+        called: tuple[list[str], list[str]] | None = None,
     ) -> None:
         self.graph = graph
         self.values, self.adjoints = values, adjoints
         self.leaves = [] if leaves is None else leaves
         self.around = around
         self.made: dict[Node, Value] = {}
-        self.scopes = scopes_of(graph) if kernels is None else {}
+        self.called = called
+        self.scopes = scopes_of(graph, bool(around)) if kernels is None else {}
         self.framed: dict[Node, Frame] = {}
         for i, kernel in enumerate(kernels or ()):
-            for node in kernel.nodes:
-                self.framed[node] = Frame("kernel", part_of(node), kernel.name, i + 1)
-        # The frame of a kernel has one part, whatever its nodes are for: that of the last.
-        for kernel, node in ((k, k.nodes[-1]) for k in kernels or () if k.nodes):
-            for member in kernel.nodes:
-                self.framed[member] = self.framed[member]._replace(part=part_of(node))
+            # The frame has one part, whatever its nodes are for: that of the most of them.
+            if kernel.nodes:
+                ((part, _),) = Counter(map(part_of, kernel.nodes)).most_common(1)
+                frame = Frame("kernel", part, kernel.name, i + 1)
+                self.framed.update((node, frame) for node in kernel.nodes)
 
     def collect(self) -> None:
         graph = self.graph
@@ -164,9 +180,11 @@ class _Collector:
         ]
         self.parameters = frozenset(parameters)
         self.slots = {slot: graph.names[x] for slot, x in zip(read, last, strict=True)}
-        for x in graph.inputs:
+        self.slot_of = dict(zip(last, read, strict=True))
+        for i, x in enumerate(graph.inputs):
             if x not in self.parameters:
-                self._add(x, Leaf("input", "forward", self.graph.names[x], path=self.around))
+                name = self.called[0][i] if self.called else self.graph.names[x]
+                self._add(x, Leaf("input", "forward", clip(name, _LONGEST), path=self.around))
         for node in graph.nodes:
             if node.primitive is not None and node.primitive.name == "item" and node.inputs:
                 self._project(node)
@@ -204,7 +222,15 @@ class _Collector:
         return tuple(frame for frame in path if frame.kind != "kernel")
 
     def _parameter(self, x: Node, path: tuple[Frame, ...]) -> None:
-        self._add(x, Leaf("parameter", "forward", self.graph.names[x], path=self._home(path)))
+        text = clip(self.graph.names[x], _LONGEST)
+        kind: Kind = "state" if self._is_state(x) else "parameter"
+        self._add(x, Leaf(kind, "forward", text, path=self._home(path)))
+
+    def _is_state(self, x: Node) -> bool:
+        """Whether it is no trained parameter: moving statistics, a counter, a frozen weight."""
+        slot = self.slot_of.get(x)
+        cell = slot.parameter if slot is not None else getattr(x, "cell", None)
+        return cell is not None and not cell.trainable
 
     def _operands(self, node: Node, path: tuple[Frame, ...]) -> list[str | None]:
         """Make leaves of parameters and constants that are used first here; return the numbers."""
@@ -231,7 +257,7 @@ class _Collector:
         path = self._path(node)
         bodies = labels.inner_graphs(node.attrs)
         if bodies:
-            name = f"{node.primitive.name} {self.graph.names[node]}"
+            name = labels.frame_label(node)
             path = (*path, Frame("body", part_of(node), name, id(node)))
         numbers = self._operands(node, path[:-1] if bodies else path)
         leaf = Leaf(
@@ -242,11 +268,23 @@ class _Collector:
             arguments=[self.made[x] for x in node.inputs if x in self.made],
             path=path,
             commutes=node.primitive.name in labels.COMMUTATIVE,
+            holds_bodies=bool(bodies),
         )
         self._add(node, leaf)
+        operands = [self._called(x) for x in node.inputs] if bodies else []
         for label, body in bodies:
-            around = (*path, Frame("body", part_of(node), label, id(body)))
-            _Collector(body, None, {}, {}, self.leaves, around).collect()
+            around = (*path, Frame("body", part_of(node), label.replace("_", " "), id(body)))
+            called = labels.body_names(node, body, operands)
+            _Collector(body, None, {}, {}, self.leaves, around, called).collect()
+
+    def _called(self, x: Node) -> str:
+        """Return what a value is called in this picture."""
+        if x in self.made and self.leaves[self.made[x].leaf].kind == "input":
+            return self.leaves[self.made[x].leaf].text
+        if x in self.graph.names:
+            return self.graph.names[x]
+        small = isinstance(x.data, np.ndarray) and x.data.size <= 4
+        return labels.value_text(known_data(x)) if small else "constant"
 
     def _project(self, node: Node) -> None:
         """Make a result of the leaf that computes several arrays, instead of a leaf."""
@@ -256,13 +294,21 @@ class _Collector:
         index = next((v for v in node.attrs.values() if isinstance(v, int)), 0)
         number = self.made[whole].leaf
         leaf = self.leaves[number]
-        label = f"[{index}] {labels.short_type(node.type)}".rstrip()
+        label = labels.short_type(node.type)
+        if not isinstance(whole.type, TupleType) or len(whole.type.items) > 1:
+            label = f"[{index}] {label}".rstrip()
         if label not in leaf.ports:
             leaf.ports.append(label)
-        self.made[node] = Value(number, leaf.ports.index(label))
+        port = leaf.ports.index(label)
+        self.made[node] = Value(number, port)
         shown = [f"{self.graph.names[node]} = item {index}: {node.type}"]
         if node in self.values:
+            leaf.port_values[port] = labels.value_text(self.values[node])
             shown.append(f"value: {labels.statistics(self.values[node])}")
+        if node in self.adjoints:
+            leaf.port_adjoints[port] = labels.value_text(self.adjoints[node])
+            told = labels.statistics(self.adjoints[node])
+            shown.append(f"derivative of the result by it: {told}")
         leaf.tip = "\n".join([leaf.tip, *shown])
 
     def _results(self) -> None:
@@ -276,13 +322,15 @@ class _Collector:
             part: Part = "forward"
             if i < results:
                 text, path = "result" if results == 1 else f"result {i + 1}", self.around
+                if self.called:
+                    text = self.called[1][i]
             else:
                 slot = written[i - results]
                 part = "gradient" if slot.is_grad else "update"
                 name = self.slots.get(slot, slot.name)
                 text = name if slot.is_grad else f"new {name}"
                 path = self._home(self.leaves[made.leaf].path)
-            leaf = Leaf("output", part, clip(text, 34), arguments=[made], path=path)
+            leaf = Leaf("output", part, clip(text, _LONGEST), arguments=[made], path=path)
             leaf.tip = f"{text}: {node.type} = {graph.name(node)}"
             self.leaves.append(leaf)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from chainrule.core.graph import Graph
 
+_OPEN = 300  # nodes that are drawn at once where nothing can be opened
+
 
 def _to_svg(self: Graph, inputs: Any = None, **options: Any) -> str:
     """Return a picture of the graph as SVG; see ``chainrule.viz.graphs.to_svg``."""
@@ -25,7 +27,15 @@ def _to_dot(self: Graph, **options: Any) -> str:
 
 
 def _repr_svg_(self: Graph) -> str:
-    return _to_svg(self)
+    """Return the picture for where no script runs: with its frames open, if it is not too large."""
+    return _to_svg(self, collapsed=False if len(self.nodes) <= _OPEN else None)
+
+
+def _repr_html_(self: Graph) -> str:
+    """Return the picture in a frame of its own, where a click opens and closes the layers."""
+    from chainrule.viz.graphs.svg import in_frame
+
+    return in_frame(_to_svg(self), "Computation graph")
 
 
 def install() -> None:
@@ -33,3 +43,4 @@ def install() -> None:
     Graph.to_svg = _to_svg
     Graph.to_dot = _to_dot
     Graph._repr_svg_ = _repr_svg_
+    Graph._repr_html_ = _repr_html_

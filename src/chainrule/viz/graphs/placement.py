@@ -17,7 +17,9 @@ TITLE = 20.0
 MARGIN = 14.0  # between a frame and what stands in it
 _PORT = 10.0
 _NAME_GAP = 7.0
-_LONGEST_NAME = 34
+#: So many values share one place at the border of a closed frame.
+MANY = 12
+_LONGEST_NAME, _LONGEST_KERNEL = 34, 46
 #: So many bends may stand for each box; the longest lines become references beyond that.
 _BENDS, _BENDS_AT_LEAST = 5, 400
 
@@ -120,9 +122,8 @@ def place(group: Group, leaves: Sequence[Leaf]) -> Placed:
         for value in values:
             ports[value] = len(items)
             rank.append(len(items))
-            port = Item("port", _PORT, height, outs={value: 0.0}, ins={value: 0.0})
-            if ports is ports_out:
-                port.room = text_width(leaves[value.leaf].ports[value.port], SMALL) + 6
+            width = _PORT if len(values) <= MANY else 0.0
+            port = Item("port", width, height, outs={value: 0.0}, ins={value: 0.0})
             items.append(port)
     lines, values_of = [], []
     for wire in wires:
@@ -134,9 +135,22 @@ def place(group: Group, leaves: Sequence[Leaf]) -> Placed:
         _refer(items, lines, values_of, leaves)
     boxes = [Box(max(item.width, item.room), item.height) for item in items]
     corner = first[0] if group.frame is not None and has_ports else None
-    layout = arrange(boxes, lines, first, last, corner)
+    layout = arrange(boxes, [*lines, *_bodies_below(items)], first, last, corner)
     _sort_commuting(items, lines, layout)
     return _framed(group, items, lines, values_of, layout, leaves)
+
+
+def _bodies_below(items: Sequence[Item]) -> list[Line]:
+    """Return lines, not to be drawn, that keep the bodies of a loop below its operation."""
+    bodies = [
+        i
+        for i, item in enumerate(items)
+        if item.inside is not None and item.inside.group.frame_kind() == "body"
+    ]
+    operations = [
+        i for i, item in enumerate(items) if item.leaf is not None and item.leaf.holds_bodies
+    ]
+    return [Line(i, k) for i in operations for k in bodies]
 
 
 def _framed(
@@ -158,21 +172,44 @@ def _framed(
     )
     inside = [leaves[n] for n in group.leaves()]
     placed.summary = _summary(inside)
-    labels = [text_width(leaves[v.leaf].ports[v.port], SMALL) for v in group.gives]
+    labels = [text_width("".join(label), SMALL) for label in border_labels(group, leaves)]
     wide = max(
         title_width(group),
         text_width(placed.summary, SMALL),
         len(labels) * (max(labels, default=0.0) + 14),
-        len(group.needs) * 12.0,
+        len(group.needs) * 12.0 if len(group.needs) <= MANY else 0.0,
     )
     placed.closed = wide + 2 * MARGIN, CLOSED
     return placed
+
+
+def border_labels(group: Group, leaves: Sequence[Leaf]) -> list[tuple[str, str, str]]:
+    """Return what is written where lines leave a closed frame: type, value, derivative.
+
+    Where there are many they leave in one bundle, which has one label.
+    """
+    if len(group.gives) > MANY:
+        return [(f"{len(group.gives)} values", "", "")]
+    found = []
+    for n, port in group.gives:
+        leaf = leaves[n]
+        value, adjoint = leaf.port_values.get(port, ""), leaf.port_adjoints.get(port, "")
+        found.append((leaf.ports[port], value and f" {value}", adjoint and f" ∂ {adjoint}"))
+    return found
+
+
+def closed_places(count: int, width: float) -> list[float]:
+    """Return where lines meet a closed frame, right of its center."""
+    if count > MANY:
+        return [0.0] * count
+    return [width * 0.86 * ((i + 0.5) / count - 0.5) for i in range(count)]
 
 
 def _summary(inside: Sequence[Leaf]) -> str:
     counts = [
         (sum(leaf.kind == "operation" for leaf in inside), "operation"),
         (sum(leaf.kind == "parameter" for leaf in inside), "parameter"),
+        (sum(leaf.kind == "state" for leaf in inside), "state value"),
     ]
     return ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n)
 
@@ -181,8 +218,9 @@ def title_of(group: Group) -> str:
     """Return what is written on a frame."""
     assert group.frame is not None
     what = {"gradient": " · gradient", "update": " · update"}.get(group.frame.part, "")
-    named = group.frame.kind != "scope" or group.frame.label == group.frame.part
-    return clip(group.frame.label, _LONGEST_NAME) + ("" if named else what)
+    named = group.frame.kind in ("kernel", "body") or group.frame.label.startswith(group.frame.part)
+    most = _LONGEST_KERNEL if group.frame.kind == "kernel" else _LONGEST_NAME
+    return clip(group.frame.label, most) + ("" if named else what)
 
 
 def title_width(group: Group) -> float:
@@ -194,19 +232,22 @@ def _leaf(leaf: Leaf, number: int) -> Item:
     name = text_width(clip(leaf.name, _LONGEST_NAME), SMALL) + _NAME_GAP if leaf.name else 0.0
     rows = [text_width(leaf.value, SMALL), text_width(leaf.adjoint, SMALL)]
     width = max(text_width(leaf.text, SIZE) + name, *rows) + 20
-    height = LEAF + ROW * (bool(leaf.value) + bool(leaf.adjoint))
+    below = [leaf.port_values, leaf.port_adjoints]
+    height = LEAF + ROW * (bool(leaf.value) + bool(leaf.adjoint) + sum(map(bool, below)))
     count = len(leaf.arguments)
     ins: dict[Value | int, float] = {
         k: width * 0.7 * ((k + 1) / (count + 1) - 0.5) for k in range(count)
     }
     item = Item("leaf", max(width, 34.0), height, leaf, ins=ins)
     labels = [text_width(label, SMALL) for label in leaf.ports]
+    shown = [text_width(f"∂ {text}", SMALL) for texts in below for text in texts.values()]
     if len(leaf.ports) > 1:
-        step = max(labels) + 14
+        step = max(*labels, *shown) + 14
         item.width = max(item.width, step * len(labels))
         for k in range(len(labels)):
             item.outs[Value(number, k)] = step * (k - (len(labels) - 1) / 2)
     else:
+        item.width = max(item.width, max(shown, default=0.0) + 14)
         item.outs[Value(number)] = 0.0
     item.room = 2 * max(labels, default=0.0) + 8 if leaf.kind != "output" else 0.0
     return item
@@ -219,17 +260,16 @@ def _frame(placed: Placed, leaves: Sequence[Leaf]) -> Item:
     item = Item("group", width, height, inside=placed)
     for values, ends in ((group.needs, item.ins), (group.gives, item.outs)):
         order = sorted(values, key=lambda v: _port_x(placed, v, values is group.needs))
-        for i, value in enumerate(order):
+        closed = closed_places(len(order), placed.closed[0])
+        for value, closed_at in zip(order, closed, strict=True):
             open_at = _port_x(placed, value, values is group.needs) - placed.width / 2
-            closed_at = placed.closed[0] * 0.86 * ((i + 0.5) / len(order) - 0.5)
             ends[value] = open_at if is_open else closed_at
-    item.room = max(
-        (
-            2 * (at + text_width(leaves[v.leaf].ports[v.port], SMALL) + 8)
-            for v, at in item.outs.items()
-        ),
-        default=0.0,
-    )
+    if not is_open:
+        labels = zip(border_labels(group, leaves), group.gives, strict=False)
+        item.room = max(
+            (2 * (item.outs[v] + text_width("".join(t), SMALL) + 8) for t, v in labels),
+            default=0.0,
+        )
     return item
 
 

@@ -14,7 +14,7 @@ def part_of(node: Node) -> Part:
     return node.origin.part if node.origin is not None else "forward"
 
 
-def scopes_of(graph: Graph) -> dict[Node, Scope]:
+def scopes_of(graph: Graph, is_body: bool = False) -> dict[Node, Scope]:
     """Return the labels of the modules around each node.
 
     What all of them stand in is left out: it tells nothing. Nodes that update a parameter belong to
@@ -23,6 +23,7 @@ def scopes_of(graph: Graph) -> dict[Node, Scope]:
 
     Args:
         graph: the graph.
+        is_body: whether it is the body of a loop or a branch, whose frame groups it already.
     """
     scopes = {node: node.origin.scope if node.origin is not None else () for node in graph.nodes}
     named = [scope for scope in scopes.values() if scope]
@@ -32,7 +33,7 @@ def scopes_of(graph: Graph) -> dict[Node, Scope]:
     for node, scope in scopes.items():
         part = part_of(node)
         inner = (scope or updates.get(node, ()))[shared:]
-        found[node] = inner if inner or part == "forward" else (part,)
+        found[node] = inner if inner or part == "forward" or is_body else (part,)
     return found
 
 

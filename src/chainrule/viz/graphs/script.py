@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from chainrule.viz.graphs.leaves import Value
-from chainrule.viz.graphs.placement import Item, Placed, title_width
+from chainrule.viz.graphs.placement import Item, Placed, closed_places, title_width
 
 _CODE = """
 (function (svg, root, legend) {
@@ -134,6 +134,7 @@ _CODE = """
     inside.style.display = g.open ? "" : "none";
     head.querySelector(".mark").textContent = g.open ? "\\u25be " : "\\u25b8 ";
     head.setAttribute("aria-expanded", g.open ? "true" : "false");
+    child(element, "labels").style.display = g.open ? "none" : "";
     Array.prototype.forEach.call(child(element, "labels").children, function (label, k) {
       label.setAttribute("x", end({g: g}, "outs", k) + 5);
       label.setAttribute("y", g.h / 2 + 13);
@@ -167,8 +168,14 @@ _CODE = """
     svg.setAttribute("width", w);
     svg.setAttribute("height", h);
     svg.style.maxWidth = w > 1200 ? "none" : "100%";
-    draw(root, child(svg, "inside"));
-    child(svg, "legend").setAttribute("transform", "translate(" + root.left + " " + (h - 12) + ")");
+    svg.style.minWidth = Math.min(w, Math.max(0.75 * w, 320)) + "px";
+    svg.style.height = w > 1200 ? "" : "auto";
+    var inside = child(svg, "inside"), left = root.left + (w - root.W) / 2;
+    draw(root, inside);
+    inside.setAttribute("transform", "translate(" + left + " " + root.above + ")");
+    child(svg, "legend").setAttribute(
+      "transform", "translate(" + root.left + " " + (h - legend[1]) + ")"
+    );
   }
   svg.setAttribute("role", "group");
   listen(root, child(svg, "inside"));
@@ -226,8 +233,8 @@ def _data(placed: Placed) -> dict[str, Any]:
 def closed_ports(placed: Placed, ports: list[int]) -> list[float]:
     """Return where lines meet a closed frame, right of its center, in the order of the values."""
     order = sorted(ports, key=lambda i: placed.layout.x[i])
-    width = placed.closed[0] * 0.86
-    return [_round(width * ((order.index(i) + 0.5) / len(ports) - 0.5)) for i in ports]
+    places = dict(zip(order, closed_places(len(ports), placed.closed[0]), strict=True))
+    return [_round(places[i]) for i in ports]
 
 
 def _item(item: Item, x: float, rank: int) -> dict[str, Any]:

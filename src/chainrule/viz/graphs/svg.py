@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+
+from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Graph
 from chainrule.core.tensor import TensorLike
 from chainrule.viz.graphs.groups import fold, group
+from chainrule.viz.graphs.kernels import kernels_of
 from chainrule.viz.graphs.layout import Line
 from chainrule.viz.graphs.leaves import Kernel, Leaf, leaves_of
+from chainrule.viz.graphs.legend import legend
 from chainrule.viz.graphs.look import STYLE
 from chainrule.viz.graphs.placement import (
     LEAF,
     MARGIN,
-    ROW,
-    SMALL,
     Item,
     Placed,
+    border_labels,
     place,
     title_of,
 )
+from chainrule.viz.graphs.runs import gather
 from chainrule.viz.graphs.script import script
 from chainrule.viz.graphs.values import values_and_adjoints
-from chainrule.viz.markup import Markup, element, join, text_width
+from chainrule.viz.markup import Markup, element, join
 
 _FITS = 1200.0  # a wider picture scrolls rather than shrinks
-_LEGEND = (
-    ("forward", "computes the result"),
-    ("gradient", "computes gradients"),
-    ("update", "updates parameters"),
-)
+_LEAST = 0.75  # how far it shrinks: then it scrolls, so that it stays readable
+_NARROW = 320.0
+_TALLEST = 700  # of a picture in a notebook; it scrolls beyond that
 
 
 def to_svg(
@@ -38,7 +42,7 @@ def to_svg(
     inputs: Sequence[TensorLike] | Mapping[str, TensorLike] | None = None,
     *,
     collapsed: bool | None = None,
-    kernels: Sequence[Kernel] | None = None,
+    kernels: bool | Sequence[Kernel] | None = None,
     title: str = "",
 ) -> str:
     """Return a picture of a graph: operations from above to below, shapes on the lines.
@@ -46,20 +50,24 @@ def to_svg(
     What computes the result, gradients and updates has a tint each; layers are frames that open
     and close with a click (where scripts run; else they stay as they are). Given inputs, every
     node shows its value, and, where the graph has one float as its result, the derivative of the
-    result by it. A graph that was recorded rather than traced shows the values that it holds.
+    result by it; only the bodies of loops and branches, which run many times or not at all, have
+    neither. A graph that was recorded rather than traced shows the values that it holds, and the
+    derivatives that ``backward()`` finds.
 
     Args:
         graph: the graph.
-        inputs: arrays in the order of the graph's inputs, or by name; parameters may be left out.
+        inputs: the arguments, as the function takes them, or arrays by the names of the graph's
+            inputs; parameters may be left out.
         collapsed: whether frames start closed (default: where there are more than 60 nodes).
-        kernels: nodes to frame, with a name, instead of the layers.
+        kernels: ``True`` frames what one kernel computes, instead of the layers; or the kernels
+            themselves: objects with a ``name`` and ``nodes``.
         title: what the picture shows, for screen readers (default: a count of what is in it).
 
     Returns:
         An ``<svg>`` element, which is also a whole file.
 
     Raises:
-        ArgumentError: inputs that do not fit the graph.
+        ArgumentError: inputs that do not fit the graph; an argument of another kind.
         ShapeError: an input of another shape than the graph's.
 
     >>> import chainrule as cr
@@ -67,23 +75,31 @@ def to_svg(
     >>> svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"'), svg.count('class="leaf')
     (True, 5)
     """
+    if collapsed is not None and not isinstance(collapsed, bool | np.bool_):
+        raise ArgumentError("collapsed", repr(collapsed), "True, False or None")
+    if not isinstance(title, str):
+        raise ArgumentError("title", repr(title), "text")
+    framed = kernels_of(graph, kernels)
     values, adjoints = values_and_adjoints(graph, inputs)
-    leaves = leaves_of(graph, kernels, values, adjoints)
+    leaves = leaves_of(graph, framed, values, adjoints)
+    if collapsed is None or collapsed:
+        gather(leaves)
     root = group(leaves)
-    fold(root, leaves, collapsed)
+    fold(root, leaves, None if collapsed is None else bool(collapsed))
     placed = place(root, leaves)
-    legend, legend_width = _legend(leaves)
-    width = max(placed.width, legend_width + 2 * MARGIN)
-    height = placed.height + (ROW if legend else 0.0)
+    references = any(item.kind == "reference" for item in placed.items)
+    entries, *size = legend(root, leaves, references, placed.width - 2 * MARGIN)
+    width = max(placed.width, size[0] + 2 * MARGIN)
+    height = placed.height + size[1]
     parts = [
         element("title", title or _in_words(graph)),
         element("style", Markup(STYLE)),
         element("rect", class_="paper", width="100%", height="100%", rx=8),
-        _level(placed, leaves, (MARGIN, MARGIN)),
-        element("g", legend, class_="legend", transform=_move(MARGIN, height - 12)),
+        _level(placed, leaves, (MARGIN + (width - placed.width) / 2, MARGIN)),
+        element("g", entries, class_="legend", transform=_move(MARGIN, height - size[1])),
     ]
     if any(inner is not root for inner in root.walk()):
-        parts.append(element("script", script(placed, (legend_width, ROW if legend else 0.0))))
+        parts.append(element("script", script(placed, (size[0], size[1]))))
     return element(
         "svg",
         *parts,
@@ -92,10 +108,34 @@ def to_svg(
         viewBox=f"0 0 {width:.0f} {height:.0f}",
         width=f"{width:.0f}",
         height=f"{height:.0f}",
-        style="max-width:100%;height:auto" if width <= _FITS else None,
+        style=_style(width),
         role="img",
         aria_label=title or _in_words(graph),
     )
+
+
+def in_frame(svg: str, title: str) -> str:
+    """Return a picture in an ``<iframe>``: there its script runs, and it scrolls by itself.
+
+    Args:
+        svg: what ``to_svg`` returned.
+        title: what it shows, for screen readers.
+    """
+    found = re.search(r'height="(\d+)"', svg)
+    height = min(int(found[1]) if found else _TALLEST, _TALLEST)
+    page = Markup(f'<!DOCTYPE html><meta charset="utf-8"><body style="margin:0">{svg}')
+    return element(
+        "iframe",
+        srcdoc=str(page),
+        title=title,
+        sandbox="allow-scripts",
+        style=f"width:100%;height:{height + 20}px;border:0;resize:vertical",
+    )
+
+
+def _style(width: float) -> str:
+    least = f"min-width:{min(width, max(_LEAST * width, _NARROW)):.0f}px"
+    return f"max-width:100%;{least};height:auto" if width <= _FITS else least
 
 
 def _in_words(graph: Graph) -> str:
@@ -190,10 +230,25 @@ def _leaf(item: Item, leaf: Leaf, x: float, y: float) -> Markup:
     rows.append(("main", join(name, main)))
     if leaf.adjoint:
         rows.append(("adjoint", f"∂ {leaf.adjoint}"))
-    step = (h - LEAF) / (len(rows) - 1) if len(rows) > 1 else 0.0
-    texts = [
-        element("text", text, class_=kind, y=(i - (len(rows) - 1) / 2) * step + 4.0)
-        for i, (kind, text) in enumerate(rows)
+    several = [
+        (kind, texts)
+        for kind, texts in (("value", leaf.port_values), ("adjoint", leaf.port_adjoints))
+        if texts
+    ]
+    many = len(rows) + len(several)
+    step = (h - LEAF) / (many - 1) if many > 1 else 0.0
+
+    def at_row(i: int) -> float:
+        return (i - (many - 1) / 2) * step + 4.0
+
+    texts = [element("text", text, class_=kind, y=at_row(i)) for i, (kind, text) in enumerate(rows)]
+    places = list(item.outs.values())
+    texts += [
+        element("text", sign + text, class_=kind, x=places[port], y=at_row(len(rows) + i))
+        for i, (kind, found) in enumerate(several)
+        for sign in ("∂ " if kind == "adjoint" else "",)
+        for port, text in found.items()
+        if port < len(places)
     ]
     types = [
         element("text", label, class_="type", x=at + 5, y=h / 2 + 13)
@@ -241,9 +296,17 @@ def _frame(item: Item, placed: Placed, leaves: Sequence[Leaf], x: float, y: floa
     )
     labels = [
         element(
-            "text", leaves[v.leaf].ports[v.port], class_="type", x=item.outs[v] + 5, y=h / 2 + 13
+            "text",
+            kind,
+            element("tspan", value, class_="value"),
+            element("tspan", adjoint, class_="adjoint"),
+            class_="type",
+            x=item.outs[v] + 5,
+            y=h / 2 + 13,
         )
-        for v in inner.gives
+        for (kind, value, adjoint), v in zip(
+            border_labels(inner, leaves), inner.gives, strict=False
+        )
     ]
     corner = -placed.width / 2 + placed.left, -placed.height / 2 + placed.top
     inside = _level(placed, leaves, corner, is_open)
@@ -251,38 +314,7 @@ def _frame(item: Item, placed: Placed, leaves: Sequence[Leaf], x: float, y: floa
         "g",
         head,
         inside,
-        element("g", *labels, class_="labels"),
+        element("g", *labels, class_="labels", style="display:none" if is_open else None),
         class_=f"frame {inner.frame.kind} {inner.frame.part}",
         transform=_move(x, y),
     )
-
-
-def _legend(leaves: Sequence[Leaf]) -> tuple[Markup, float]:
-    """Say what the tints mean, where there is more than one."""
-    parts = {leaf.part for leaf in leaves if leaf.kind == "operation"}
-    entries: list[tuple[str, str]]
-    entries = [(part, words) for part, words in _LEGEND if part in parts] if len(parts) > 1 else []
-    if any(leaf.kind == "parameter" for leaf in leaves):
-        entries.append(("parameter", "parameter"))
-    if any(leaf.kind == "reference" for leaf in leaves):
-        entries.append(("reference", "stands for a long line"))
-    found, x = [], 0.0
-    for kind, words in entries:
-        found.append(
-            element(
-                "g",
-                element("rect", x=0.0, y=-9.0, width=16.0, height=10.0, rx=3.0),
-                class_=f"leaf operation {kind}" if kind in parts else f"leaf {kind}",
-                transform=_move(x, 0),
-            )
-        )
-        found.append(element("text", words, class_="note", x=x + 21))
-        x += text_width(words, SMALL) + 36
-    if any(leaf.value for leaf in leaves):
-        found.append(element("text", "value", class_="value note", x=x))
-        x += 46
-    if any(leaf.adjoint for leaf in leaves):
-        words = "derivative of the result by the node"
-        found.append(element("text", words, class_="adjoint note", x=x))
-        x += text_width(words, SMALL) + 14
-    return join(*found), x

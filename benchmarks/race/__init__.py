@@ -1,0 +1,1 @@
+"""Training races: the same network, data and updates in Chainrule and in its peers."""

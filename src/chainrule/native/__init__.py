@@ -1,0 +1,1 @@
+"""Native code: graphs become loop nests, and these machine code, through LLVM."""

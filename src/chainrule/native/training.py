@@ -1,0 +1,236 @@
+"""The training loop as machine code: rows gathered, a step, its loss kept; batch after batch.
+
+What a step reads and writes (weights, moments, counters) has two buffers. Each step reads one and
+writes the other, so nothing is overwritten that is still to be read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.core.graph import Graph, Node
+from chainrule.core.types import Array
+from chainrule.native.emit import Emitter
+from chainrule.native.ir import Function, Value, module_text
+from chainrule.native.jit import compile_module
+from chainrule.native.lower import lower
+from chainrule.native.places import stored_kind
+from chainrule.native.target import host_target
+from chainrule.native.unsupported import UnsupportedError
+from chainrule.passes.fuse import fuse
+
+
+class TrainingLoop:
+    """Runs a traced step over batches of rows.
+
+    Args:
+        graph: the step for batches of this size. Its first inputs are rows of the data, the others
+            are state; its outputs are the loss, the prediction, and then new state.
+        data: how many inputs are rows.
+        successors: for each output after the prediction, which input it is the next value of, or
+            ``None`` if no step reads it.
+
+    Raises:
+        UnsupportedError: the step has something that native code cannot do yet.
+    """
+
+    def __init__(self, graph: Graph, data: int, successors: Sequence[int | None]) -> None:
+        self.graph = graph
+        self.data = data
+        self.successors = tuple(successors)
+        self.rows = graph.inputs[0].type.shape[0]
+        if any(x.type.shape[:1] != (self.rows,) for x in graph.inputs[:data]):
+            raise UnsupportedError("inputs that are no rows of the data")
+        self.kernels = fuse(graph)
+        self._compile()
+        #: For each input that is state: its two buffers, the same one twice if no step writes it.
+        self.state = [self._buffers(i) for i in range(data, len(graph.inputs))]
+        self.unread = {
+            place: np.empty(self._output(place).shape, self._output(place).dtype)
+            for place, source in enumerate(self.successors)
+            if source is None
+        }
+
+    def _output(self, place: int) -> Any:
+        return self.graph.outputs[2 + place].type
+
+    def _buffers(self, i: int) -> tuple[Array, Array]:
+        kind = self.graph.inputs[i].type
+        first = np.empty(kind.shape, kind.dtype)
+        return first, np.empty_like(first) if i in self.successors else first
+
+    # Code -----------------------------------------------------------------------------------
+
+    def _compile(self) -> None:
+        graph = self.graph
+        program = lower(graph, self.kernels)
+        ends = [*graph.inputs, *program.outputs]
+        step = Function(
+            "step",
+            [*[("ptr", f"a{i}") for i in range(len(ends))], ("ptr", "arena"), ("ptr", "error")],
+            linkage="internal",
+        )
+        pointers: dict[Node, str] = {node: f"%a{i}" for i, node in enumerate(ends)}
+        emitter = Emitter(program, step, pointers, "%arena", host_target().vector_bits)
+        emitter.emit()
+        step.return_value()
+        self.program = program
+        self._batch_offsets, size = [], -(-program.arena_bytes // 64) * 64
+        for x in graph.inputs[: self.data]:
+            self._batch_offsets.append(size)
+            size += -(-x.type.size * x.type.dtype.itemsize // 64) * 64
+        self._raw = np.zeros(size + 64, np.uint8)
+        self._arena = self._raw.ctypes.data + (-self._raw.ctypes.data) % 64
+        text = module_text([step, self._loop(len(ends))], emitter.globals)
+        self.compiled = compile_module(text)
+        self._run = self.compiled.function(
+            "train",
+            ctypes.c_int64,
+            [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64],
+        )
+
+    def _loop(self, count: int) -> Function:
+        """Write ``train(pointers, arena, first, steps, parity)``: the number of good steps.
+
+        The pointers are: each array of data; the order of the rows; where losses and predictions
+        go; for each further input its two buffers; for each unread output its buffer. A step whose
+        loss is not finite is the last one; if something was wrong, the result is -1.
+        """
+        f = Function(
+            "train",
+            [("ptr", "pointers"), ("ptr", "arena"), ("i64", "first"), ("i64", "steps"),
+             ("i64", "parity")],
+            "i64",
+        )  # fmt: skip
+        taken = iter(range(1 << 30))
+
+        def pointer() -> str:
+            slot, register = f"%{f.fresh('slot')}", f"%{f.fresh('q')}"
+            f.emit(f"{slot} = getelementptr ptr, ptr %pointers, i64 {next(taken)}")
+            f.emit(f"{register} = load ptr, ptr {slot}")
+            return register
+
+        graph = self.graph
+        data = [pointer() for _ in range(self.data)]
+        order, losses, predictions = pointer(), pointer(), pointer()
+        state = [(pointer(), pointer()) for _ in graph.inputs[self.data :]]
+        unread = [pointer() for source in self.successors if source is None]
+        batches = [f.pointer("%arena", offset, "i8") for offset in self._batch_offsets]
+        error = f"%{f.fresh('error')}"
+        f.emit(f"{error} = alloca i64")
+        f.store(f.i64(0), error)
+        done = f"%{f.fresh('done')}"
+        f.emit(f"{done} = alloca i64")
+        f.store(f.i64(0), done)
+        going = f"%{f.fresh('going')}"
+        f.emit(f"{going} = alloca i64")
+        f.store(Value("%steps", "i64"), going)
+        with f.loop(Value("%steps", "i64"), hint="s") as s:  # noqa: SIM117 - s is used inside
+            with f.when(f.compare("lt", s, f.load(going, "i64"))):
+                place = f.add(Value("%first", "i64"), s)
+                row = f.mul(place, f.i64(self.rows))
+                self._gather(f, row, order, data, batches)
+                is_odd = f.convert(f.bits_and(f.add(Value("%parity", "i64"), s), f.i64(1)), "i1")
+                reads, writes = [], []
+                for a, b in state:
+                    reads.append(_choose(f, is_odd, b, a))
+                    writes.append(_choose(f, is_odd, a, b))
+                kind = stored_kind(graph.outputs[1].type.dtype)
+                width = graph.outputs[1].type.size // self.rows
+                out = f.pointer(predictions, f.mul(row, f.i64(width)), kind)
+                loss_kind = stored_kind(graph.outputs[0].type.dtype)
+                loss = f.pointer(losses, s, loss_kind)
+                results, free = [loss, out], iter(unread)
+                for source in self.successors:
+                    results.append(next(free) if source is None else writes[source - self.data])
+                given = ", ".join(f"ptr {p}" for p in [*batches, *reads, *results])
+                f.emit(f"call void @step({given}, ptr %arena, ptr {error})")
+                f.store(f.add(s, f.i64(1)), done)
+                finite = f.is_finite(f.load(loss, loss_kind))
+                wrong = f.compare("ne", f.load(error, "i64"), f.i64(0))
+                stop = f.bits_or(wrong, f.bits_xor(finite, f.constant(1, "i1")))
+                with f.when(stop):
+                    f.store(f.i64(0), going)
+        wrong = f.compare("ne", f.load(error, "i64"), f.i64(0))
+        f.return_value(f.select(wrong, f.i64(-1), f.load(done, "i64")))
+        return f
+
+    def _gather(
+        self, f: Function, row: Value, order: str, data: list[str], batches: list[str]
+    ) -> None:
+        """Copy the rows of a batch, as the order chooses them."""
+        with f.loop(self.rows, hint="r") as r:
+            chosen = f.load(f.pointer(order, f.add(row, r), "i64"), "i64")
+            for x, source, target in zip(self.graph.inputs, data, batches, strict=False):
+                kind = stored_kind(x.type.dtype)
+                width = x.type.size // self.rows
+                lanes = min(host_target().vector_bits // 32, 1 << max(width - 1, 0).bit_length())
+                start, to = f.mul(chosen, f.i64(width)), f.mul(r, f.i64(width))
+                for at in range(0, width, lanes):
+                    count = min(lanes, width - at)
+                    read = f.pointer(source, f.add(start, f.i64(at)), kind)
+                    write = f.pointer(target, f.add(to, f.i64(at)), kind)
+                    if count == lanes:
+                        f.store(f.load(read, kind, lanes), write)
+                    else:
+                        f.store_first(f.load_first(read, kind, lanes, count), write, count)
+
+    # Running --------------------------------------------------------------------------------
+
+    def set_state(self, arrays: Sequence[Array]) -> None:
+        """Begin from these values of the inputs that are state."""
+        for (first, second), array in zip(self.state, arrays, strict=True):
+            np.copyto(first, array)
+            if second is not first:
+                np.copyto(second, array)
+        self._parity = 0
+
+    def results(self) -> list[Array]:
+        """Return copies of the state's newest values, one for each output after the prediction."""
+        found = []
+        for place, source in enumerate(self.successors):
+            if source is None:
+                found.append(self.unread[place].copy())
+            else:
+                found.append(self.state[source - self.data][self._parity].copy())
+        return found
+
+    def run(
+        self, data: Sequence[Array], order: Array, first: int, steps: int, predictions: Array
+    ) -> Array:
+        """Make steps over batches, and return their losses.
+
+        Args:
+            data: arrays whose rows are drawn, C-ordered.
+            order: the rows of all batches, int64.
+            first: number of the first batch.
+            steps: how many batches.
+            predictions: where the prediction for each row goes, in the order of ``order``.
+
+        Returns:
+            A loss a step: fewer than ``steps`` if one was not finite, which is the last.
+
+        Raises:
+            IndexError: an index that the step reads is out of bounds.
+        """
+        losses = np.empty(steps, self.graph.outputs[0].type.dtype)
+        pairs = [array for pair in self.state for array in pair]
+        arrays = [*data, order, losses, predictions, *pairs, *self.unread.values()]
+        pointers = (ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
+        done = self._run(ctypes.addressof(pointers), self._arena, first, steps, self._parity)
+        if done < 0:
+            raise IndexError("an index that the step reads is out of bounds")
+        self._parity = (self._parity + done) % 2
+        return losses[:done]
+
+
+def _choose(f: Function, condition: Value, if_true: str, if_false: str) -> str:
+    if if_true == if_false:
+        return if_true
+    name = f"%{f.fresh('choice')}"
+    f.emit(f"{name} = select i1 {condition.text}, ptr {if_true}, ptr {if_false}")
+    return name
