@@ -67,7 +67,7 @@ def pictures() -> dict[str, str]:
     """Return the pictures by name."""
     traced, written = network(), naive()
     optimized, simple = traced.optimize(), written.optimize()
-    large = [[100.0, -100.0, 0.0, 1.0]]
+    large = [np.array([100.0, -100.0, 0.0, 1.0], np.float32)]
     return {
         "lecture": lecture().to_svg([1.0, 0.0, 0.0], title="The graph of f(x; w, b), with values"),
         "naive": written.to_svg(large, title="log(softmax(x)[2]) as written: not finite"),

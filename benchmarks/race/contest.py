@@ -170,7 +170,9 @@ class Contest:
                 min(times),
                 max(times),
             )
-            entry["cores"] = statistics.median(entry["times"]["cores"])
+            busy = entry["times"]["cores"]
+            entry["cores"] = statistics.median(busy)
+            entry["processor"] = statistics.median(n * t for n, t in zip(busy, times, strict=True))
             if OURS in rounds:
                 pairs = zip(times, rounds[OURS], strict=True)
                 entry["ratio"] = statistics.median(theirs / ours for theirs, ours in pairs)

@@ -12,6 +12,11 @@ from race.picture import picture, short
 
 BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 
+BUSY = (
+    "THE MACHINE WAS BUSY with something else: times are too long, those of libraries whose "
+    "threads wait for each other (PyTorch) by far; measure again on a quiet one"
+)
+
 PAGE = f"""# Benchmarks
 
 {BEGIN}
@@ -68,7 +73,7 @@ def text(results: dict[str, Any]) -> str:
         lines.append(f"{workload['title']} ({workload['name']}; {_settings(workload)})")
         lines.append(
             f"  {'':24}{f'µs {unit}':>12}{'from':>10}{'to':>10}{'× ours':>10}"
-            f"{'cores':>7}{'compile s':>11}"
+            f"{'cores':>7}{'cpu µs':>9}{'compile s':>11}"
         )
         for name, entry in _ranked(workload):
             if entry["status"] == "timed":
@@ -76,7 +81,7 @@ def text(results: dict[str, Any]) -> str:
                 lines.append(
                     f"  {PEERS[name].title:24}{short(entry['median']):>12}"
                     f"{short(entry['min']):>10}{short(entry['max']):>10}{ratio}"
-                    f"{entry['cores']:7.1f}{entry['compile']:11.2f}"
+                    f"{entry['cores']:7.1f}{short(entry['processor']):>9}{entry['compile']:11.2f}"
                 )
             else:
                 lines.append(f"  {PEERS[name].title:24}{entry['status']}: {entry['reason']}")
@@ -189,7 +194,15 @@ def _machine(results: dict[str, Any]) -> list[str]:
         "(means over 1, 5 and 15 minutes)",
     ]
     settings = ", ".join(f"{k}={v}" for k, v in machine["thread_settings"].items())
-    return [*lines, f"set from outside: {settings}"] if settings else lines
+    lines += [f"set from outside: {settings}"] if settings else []
+    return [*lines, BUSY] if is_busy(results) else lines
+
+
+def is_busy(results: dict[str, Any]) -> bool:
+    """Whether something else ran meanwhile: entries, which never rest, lacked a processor."""
+    entries = [e for w in results["workloads"] for e in w["entries"].values()]
+    shares = [entry["cores"] for entry in entries if entry["status"] == "timed"]
+    return sum(share < 0.9 for share in shares) > 0.1 * len(shares)
 
 
 def _last(results: dict[str, Any], name: str, key: str) -> str:

@@ -235,7 +235,7 @@ def _local(node: Node, i: int, names: dict[Node, str]) -> LocalDerivative:
 
 
 def _formula(node: Node, names: dict[Node, str]) -> str:
-    """Write one operation in the names of its inputs; the negative is a product, as in textbooks."""
+    """Write one operation in the names of its inputs; a negative is a product with -1."""
     if node.primitive is not None and node.primitive.name == "negative":
         return f"{_operand(_name(node.inputs[0], names))} × -1"
     return _apply(node, [_name(x, names) for x in node.inputs])

@@ -128,6 +128,15 @@ class Trainer(Weighted, core.Model):
                 "None: models have one output",
                 "The third argument is not metrics in Keras 3: write metrics=[...].",
             )
+        for name in ("train_step", "test_step", "predict_step", "compute_loss"):
+            if hasattr(self, name):
+                raise ArgumentError(
+                    type(self).__name__,
+                    f"a model with its own {name}()",
+                    "one whose training is Chainrule's",
+                    "Write the loop with cr.value_and_grad and optimizer.minimize, or put the loss "
+                    "into compile(loss=...) and self.add_loss(...).",
+                )
         refuse({"loss_weights": loss_weights}, {"loss_weights": (None,)})
         if loss is None:
             raise ArgumentError("loss", "None", "a loss", "For example loss='mse'.")

@@ -33,6 +33,8 @@ class Metric(Explained):
     is_array: bool = False
     #: Whether the result is quick to compute, and so can be shown after each batch.
     is_quick: ClassVar[bool] = True
+    #: Whether several batches may be taken in as one.
+    joins_batches: ClassVar[bool] = True
 
     def update(self, y: Array, prediction: Array, sample_weight: Array | None = None) -> None:
         """Take in one batch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -44,6 +44,9 @@ class Callback(Explained):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Do something after an epoch, with its losses and metrics."""
 
+    #: Whether it only looks, and changes nothing in the model.
+    only_looks: ClassVar[bool] = False
+
     @property
     def needs_every_batch(self) -> bool:
         """Whether ``on_batch_end`` must be called after each batch, and not now and then."""
@@ -60,6 +63,8 @@ class History(Callback):
         epoch: the epochs' numbers, from 0.
         history: for each quantity, its value in each epoch.
     """
+
+    only_looks = True
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
@@ -292,6 +297,11 @@ class CallbackList:
         """Tell all of them."""
         for callback in self.callbacks:
             callback.on_epoch_end(epoch, logs)
+
+    @property
+    def only_look(self) -> bool:
+        """Whether none of them changes anything in the model."""
+        return all(callback.only_looks for callback in self.callbacks)
 
     @property
     def needs_every_batch(self) -> bool:

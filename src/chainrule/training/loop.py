@@ -46,13 +46,19 @@ class Tally:
             samples: what is in all of them.
             prediction: what was predicted for each of these.
         """
-        for i, loss in enumerate(losses):
-            self.total += float(loss) * min(batch_size, len(samples) - i * batch_size)
+        sizes = np.full(len(losses), batch_size, np.float64)
+        sizes[-1] = len(samples) - batch_size * (len(losses) - 1)
+        # One after the other, so that the sum does not depend on how many come at once.
+        each = [self.total, *(np.asarray(losses, np.float64) * sizes)]
+        self.total = float(np.cumsum(each)[-1])
         self.count += len(samples)
         for metric in self.metrics:
-            metric.update(samples.y, prediction)
+            for place in _pieces(metric, len(samples), batch_size):
+                metric.update(samples.y[place], prediction[place])
         for metric in self.weighted:
-            metric.update(samples.y, prediction, samples.weight)
+            for place in _pieces(metric, len(samples), batch_size):
+                weight = None if samples.weight is None else samples.weight[place]
+                metric.update(samples.y[place], prediction[place], weight)
 
     def logs(self, only_quick: bool = False) -> dict[str, Any]:
         """Return the means so far by name; if asked for, without what takes long to compute."""
@@ -61,6 +67,11 @@ class Tally:
         results = {n: m.result() for n, m in named if m.is_quick or not only_quick}
         results = {"loss": self.total / self.count if self.count else float("nan"), **results}
         return {f"{self.prefix}{name}": result for name, result in results.items()}
+
+
+def _pieces(metric: Metric, n: int, batch_size: int) -> Iterator[slice]:
+    """Return how a metric takes samples in: all at once, or batch by batch."""
+    return batches(n, max(n, 1) if metric.joins_batches else batch_size)
 
 
 def batches(n: int, batch_size: int) -> Iterator[slice]:
@@ -111,7 +122,8 @@ def run_epochs(
         callbacks.train_begin()
         for epoch in range(epochs):
             callbacks.epoch_begin(epoch)
-            if updates is None or not updates.still_hold:  # callbacks may have changed the model
+            # Callbacks may have changed the model.
+            if updates is None or not (callbacks.only_look or updates.still_hold):
                 updates = model.steps().updates(data, batch_size, epochs - epoch)
             order = known(default_generator.permutation(n), "fit") if shuffle else np.arange(n)
             tally = start_tally(setup, data)

@@ -77,6 +77,8 @@ class MachineEpochs:
             self._check_worth(epochs)
         sizes = {min(batch_size, len(data)), len(data) % batch_size} - {0}
         self._loops = {size: self._loop(size) for size in sizes}
+        #: Batches in a piece, for each of their sizes; found while running.
+        self._pieces = dict.fromkeys(sizes, 1)
 
     def _compilation(self, size: int) -> tuple[Compilation, Any]:
         rows = [Tensor(x[:size]) for x in self._arrays]
@@ -98,13 +100,18 @@ class MachineEpochs:
         from chainrule.native.training import TrainingLoop
 
         compilation, instance = self._compilation(size)
+        kept = self._steps.loops.get(size)
+        if kept is not None and kept[1] is compilation:
+            return kept
         first = compilation.first
         count = len(self._arrays)
         if len(first.outputs) - len(first.written) != 2:
             raise UnsupportedError("a step with other results than the loss and the prediction")
         place = {slot: count + i for i, slot in enumerate(first.read)}
         successors = [place.get(slot) for slot in first.written]
-        return TrainingLoop(instance.optimized, count, successors), compilation
+        made = TrainingLoop(instance.optimized, count, successors), compilation
+        self._steps.loops[size] = made
+        return made
 
     def run(self, order: Array, each: bool = False) -> Iterator[tuple[slice, Array, Array]]:
         """Train on all samples in an order.
@@ -137,10 +144,10 @@ class MachineEpochs:
         loop, compilation = self._loops[rows]
         output = loop.graph.outputs[1].type
         predictions = np.empty((batches * rows, *output.shape[1:]), output.dtype)
-        done, count = 0, 1
+        done = 0
         while done < batches:
             loop.set_state(compilation.first.contents())
-            count = min(count, batches - done)
+            count = 1 if each else min(self._pieces[rows], batches - done)
             begin = time.perf_counter()
             losses = loop.run(self._arrays, order, done, count, predictions)
             seconds = time.perf_counter() - begin
@@ -150,6 +157,5 @@ class MachineEpochs:
             yield stretch, losses, predictions[stretch]
             if len(losses) < count:
                 return
-            if each:
-                continue
-            count = max(1, min(8 * count, int(count * _PIECE / max(seconds, 1e-7))))
+            fits = int(count * _PIECE / max(seconds, 1e-7))
+            self._pieces[rows] = max(1, min(8 * count, fits), min(self._pieces[rows], fits))

@@ -29,6 +29,8 @@ class Progress(Callback):
         console: where to (default: standard output).
     """
 
+    only_looks = True
+
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
         self._bar: Bar | None = None

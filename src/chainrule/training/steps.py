@@ -23,6 +23,8 @@ from chainrule.ops.reduce import mean
 from chainrule.training.weights import Samples
 
 if TYPE_CHECKING:
+    from chainrule.compiler.compilation import Compilation
+    from chainrule.native.training import TrainingLoop
     from chainrule.training.machine import MachineEpochs
     from chainrule.training.model import Compiled, Model
 
@@ -77,6 +79,8 @@ class Steps:
                 name: [*previous.earlier.get(name, ()), *f.explain()["compilations"]]
                 for name, f in previous.compiled.items()
             }
+        #: Training loops as machine code, by the size of their batches, and what they are made of.
+        self.loops: dict[int, tuple[TrainingLoop, Compilation]] = {}
         #: What made the updates of the latest training.
         self.last_updates: Updates | None = None
         #: The static graphs; none where the dynamic one is run.
@@ -203,6 +207,14 @@ class Updates:
             self._machine = MachineEpochs(steps, data, batch_size, epochs)
         except UnsupportedError as reason:
             self.why_not_native = str(reason)
+        except (IndexError, KeyError, RuntimeError, TypeError) as error:
+            # A mistake in the compiler: training goes on, and it is said.
+            self.why_not_native = f"the compiler failed ({type(error).__name__}: {error})"
+            warnings.warn(
+                f"machine code for this model could not be made: {self.why_not_native}. It trains "
+                "on NumPy. Please report this.",
+                stacklevel=3,
+            )
 
     @property
     def still_hold(self) -> bool:

@@ -135,6 +135,7 @@ def test_the_loop_that_a_gradient_runs_forward_is_forward() -> None:
     leaves = leaves_of(cr.trace(cr.value_and_grad(lambda x: cr.sin(scanned(x))))(1.0))
     loops = [leaf for leaf in leaves if leaf.holds_bodies]
     assert [leaf.part for leaf in loops] == ["forward", "forward", "gradient"]
+    assert loops[-1].text == "scan(·, 0, ·, ·, reverse)"
     for leaf in leaves:
         labels = [frame.label for frame in leaf.path]
         assert "gradient" not in labels[labels.index("body") :] if "body" in labels else True
@@ -144,3 +145,13 @@ def test_tooltips_hold_no_folders() -> None:
     tips = [leaf.tip for leaf in leaves_of(cr.trace(lambda x: x * 2)(1.0))]
     assert any("test_graph_labels.py:" in tip for tip in tips)
     assert not any("/" in tip for tip in tips)
+
+
+def test_numbers_among_many_operands_are_left_out() -> None:
+    def f(a: cr.Tensor, b: cr.Tensor, c: cr.Tensor) -> object:
+        return cr.scan(
+            lambda s, x: (s * a + b * c * x, None), 0.0, np.ones(3, np.float32), reverse=True
+        )
+
+    (loop,) = [x for x in leaves_of(cr.trace(f)(1.0, 2.0, 3.0)) if x.holds_bodies]
+    assert loop.text == "scan reverse"

@@ -145,3 +145,36 @@ def test_two_clicks_are_none(pictures: dict[bool, str], tmp_path: Path) -> None:
 
 def _inside(root: ET.Element) -> ET.Element:
     return next(e for e in root if e.get("class") == "inside")
+
+
+def test_legend_follows_what_is_to_be_seen(pictures: dict[bool, str], tmp_path: Path) -> None:
+    def words(root: ET.Element) -> list[str]:
+        (legend,) = [e for e in root if e.get("class") == "legend"]
+        return ["".join(e.itertext()) for e in legend if "none" not in e.get("style", "")]
+
+    closed, opened = pictures[True], pictures[False]
+    for svg in (closed, opened):
+        assert words(after_clicks(svg, [], tmp_path)) == words(ET.fromstring(svg))
+    parts = ["computes the result", "computes gradients", "updates parameters"]
+    assert words(ET.fromstring(closed)) == parts
+    root = after_clicks(closed, ["layers.0 Dense"], tmp_path)
+    assert words(root) == [*parts, "parameter"]
+    check(root)
+
+
+def test_runs_of_layers_open_and_close(tmp_path: Path) -> None:
+    model = cr.Sequential([cr.Dense(4, "tanh") for _ in range(14)])
+    x = np.zeros((8, 4), np.float32)
+    model(x)
+
+    def step(x: cr.Tensor) -> cr.Tensor:
+        parameters = list(model.parameters().values())
+        return cr.optim.SGD(0.1).minimize(lambda: cr.square(model(x)).mean(), parameters)
+
+    svg = cr.trace(step)(x).to_svg()
+    names = ["layers.0–13 Dense ×14" + part for part in ("", " · gradient", " · update")]
+    assert set(names) <= {name[2:] for name in titles(ET.fromstring(svg))} | set(
+        titles(ET.fromstring(svg))
+    )
+    for opened in (names[:1], names, [*names, "layers.3 Dense", "layers.3 Dense · gradient"]):
+        check(after_clicks(svg, opened, tmp_path))

@@ -16,6 +16,10 @@ from chainrule.core.graph import Graph
 from chainrule.core.tensor import bind
 from chainrule.ops.tuples import item_p
 from chainrule.passes.fuse import fuse
+from chainrule.viz.graphs.groups import fold, group
+from chainrule.viz.graphs.leaves import leaves_of
+from chainrule.viz.graphs.placement import place
+from chainrule.viz.graphs.runs import gather
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -402,7 +406,7 @@ def test_legend_tells_only_what_is_to_be_seen() -> None:
 
     def legend(**options: bool) -> list[str]:
         (found,) = of_class(parse(graph.to_svg(**options)), "legend")
-        return texts(found, "note")
+        return [t for e in found if e.get("style") is None for t in texts(e, "note")]
 
     parts = ["computes the result", "computes gradients", "updates parameters"]
     assert legend(collapsed=False) == [*parts, "parameter", "state, not trained"]
@@ -482,3 +486,20 @@ def test_pictures_show_what_is_not_finite_without_warnings() -> None:
     assert "−inf" in graph.to_svg([x])
     assert "−1000" in graph.optimize().to_svg([x])
     assert "nan" not in graph.optimize().to_svg([x])
+
+
+def test_an_opened_run_is_narrow() -> None:
+    leaves = leaves_of(training_graph(40))
+    gather(leaves)
+    root = group(leaves)
+    fold(root, leaves, None)
+    for run in root.groups():
+        run.is_open = True
+    placed = place(root, leaves)
+    runs = [i.inside for i in placed.items if i.inside and i.inside.group.frame_kind() == "run"]
+    assert len(runs) == 3
+    for run in runs:
+        assert len(run.group.groups()) == 40
+    assert [run.width < most for run, most in zip(runs, (500, 600, 1500), strict=True)] == [
+        True
+    ] * 3

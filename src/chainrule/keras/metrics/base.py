@@ -74,6 +74,8 @@ class Metric(core.Metric, metaclass=_Begun):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "joins_batches" not in vars(cls):  # of the user's, nobody knows
+            cls.joins_batches = is_own(cls)
         if is_own(cls) and "__init__" in vars(cls):
             record_arguments(cls)
         result: Any = vars(cls).get("result")
@@ -246,6 +248,8 @@ class MeanMetricWrapper(Averaged):
     >>> MeanMetricWrapper(lambda y, p: np.abs(np.subtract(y, p)), "gap")([1.0, 2.0], [2.0, 4.0])
     1.5
     """
+
+    joins_batches = False  # the function may give a batch's mean
 
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any

@@ -53,6 +53,8 @@ def operation(node: Node, scalars: Sequence[str | None]) -> str:
     if primitive.name in _CONTROL:
         shown = {k: v for k, v in node.attrs.items() if k not in _INTERNAL and _matters(k, v)}
         given = [k if v is True else f"{k}={_short(v)}" for k, v in shown.items() if v]
+        if len(scalars) > _FEW:
+            scalars = []
     if primitive.name == "cast":
         return f"to {node.type.dtype}"
     name = _NAMES.get(primitive.name, primitive.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -295,7 +295,8 @@ class _Collector:
         number = self.made[whole].leaf
         leaf = self.leaves[number]
         label = labels.short_type(node.type)
-        if not isinstance(whole.type, TupleType) or len(whole.type.items) > 1:
+        kind: Any = whole.type
+        if not isinstance(kind, TupleType) or len(kind.items) > 1:
             label = f"[{index}] {label}".rstrip()
         if label not in leaf.ports:
             leaf.ports.append(label)

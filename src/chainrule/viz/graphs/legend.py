@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chainrule.viz.graphs.groups import Group
 from chainrule.viz.graphs.leaves import Leaf
-from chainrule.viz.graphs.placement import SMALL
+from chainrule.viz.graphs.placement import SMALL, border_labels
 from chainrule.viz.markup import Markup, element, join, text_width
 
-_PARTS = {
+PARTS = {
     "forward": "computes the result",
     "gradient": "computes gradients",
     "update": "updates parameters",
@@ -19,67 +20,100 @@ _KINDS = {
     "state": "state, not trained",
     "reference": "stands for a long line",
 }
-_ROW = 18.0
-_LEAST = 160.0
+_VALUES = {"value": "value", "adjoint": "∂ derivative of the result"}
+ROW, LEAST, BETWEEN = 18.0, 160.0, 15.0
 
 
-def legend(
-    root: Group, leaves: Sequence[Leaf], references: bool, width: float
-) -> tuple[Markup, float, float]:
-    """Say what the colors mean that are to be seen; what closed frames hide is left out.
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """The entries of a legend, placed in rows.
+
+    Attributes:
+        markup: the entries, those included that a click may bring.
+        kinds: what each tells of.
+        widths: the width of each.
+        width: width of the rows.
+        height: height of the rows; 0 where there is nothing to tell.
+    """
+
+    markup: Markup
+    kinds: list[str]
+    widths: list[float]
+    width: float
+    height: float
+
+
+def legend(root: Group, leaves: Sequence[Leaf], references: bool, width: float) -> Legend:
+    """Say what the colors mean that are to be seen; what closed frames hide comes with a click.
 
     Args:
         root: the whole picture.
         leaves: all leaves.
         references: whether references stand for long lines.
         width: how wide the picture is otherwise; more than one row where more is needed.
-
-    Returns:
-        The legend, its width and its height.
     """
-    shown = [leaves[n] for n in _visible(root)]
-    kinds = {leaf.kind for leaf in shown} | ({"reference"} if references else set())
-    frames = [g.frame.part for g in _frames(root) if g.frame is not None and not g.is_open]
-    parts = {leaf.part for leaf in shown if leaf.kind == "operation"} | set(frames)
-    entries: list[tuple[float, list[Markup]]] = []
-    for kind, words in (*_PARTS.items(), *_KINDS.items()):
-        if (kind in parts and len(parts) > 1) if kind in _PARTS else kind in kinds:
-            swatch = element(
-                "g",
-                element("rect", y=-9.0, width=16.0, height=10.0, rx=3.0),
-                class_=f"leaf operation {kind}" if kind in _PARTS else f"leaf {kind}",
-            )
-            text = element("text", words, class_="note", x=21.0)
-            entries.append((text_width(words, SMALL) + 36, [swatch, text]))
-    for kind, words, there in (
-        ("value", "value", any(leaf.value or leaf.port_values for leaf in shown)),
-        (
-            "adjoint",
-            "∂ derivative of the result",
-            any(leaf.adjoint or leaf.port_adjoints for leaf in shown),
-        ),
-    ):
-        if there:
-            text = element("text", words, class_=f"{kind} note")
-            entries.append((text_width(words, SMALL) + 15, [text]))
-    found, x, y, widest = [], 0.0, 10.0, 0.0
-    for wide, what in entries:
-        if x and x + wide - 15 > max(width, _LEAST):
-            x, y = 0.0, y + _ROW
-        found.append(element("g", *what, transform=f"translate({x:.1f} {y:.1f})"))
-        x += wide
-        widest = max(widest, x - 15)
-    return join(*found), widest, y + 12.0 if entries else 0.0
+    seen = _kinds(root, leaves, everything=False)
+    possible = _kinds(root, leaves, everything=True)
+    if references:
+        seen.add("reference")
+        possible.add("reference")
+    found, kinds, widths = [], [], []
+    x, y, widest = 0.0, 10.0, 0.0
+    for kind, words in (PARTS | _KINDS | _VALUES).items():
+        if kind not in possible:
+            continue
+        wide = text_width(words, SMALL) + (21.0 if kind not in _VALUES else 0.0)
+        is_seen = kind in seen
+        if is_seen and x and x + wide > max(width, LEAST):
+            x, y = 0.0, y + ROW
+        found.append(_entry(kind, words, is_seen, x, y))
+        kinds.append(kind)
+        widths.append(wide)
+        if is_seen:
+            widest = max(widest, x + wide)
+            x += wide + BETWEEN
+    return Legend(join(*found), kinds, widths, widest, y + 12.0 if widest else 0.0)
 
 
-def _visible(root: Group) -> list[int]:
-    return [m for g in _frames(root) if g.is_open for m in g.members if isinstance(m, int)]
+def _entry(kind: str, words: str, is_seen: bool, x: float, y: float) -> Markup:
+    swatch = None
+    if kind not in _VALUES:
+        swatch = element(
+            "g",
+            element("rect", y=-9.0, width=16.0, height=10.0, rx=3.0),
+            class_=f"leaf operation {kind}" if kind in PARTS else f"leaf {kind}",
+        )
+    color = f"{kind} note" if kind in _VALUES else "note"
+    return element(
+        "g",
+        swatch,
+        element("text", words, class_=color, x=21.0 if swatch else None),
+        style=None if is_seen else "display:none",
+        transform=f"translate({x:.1f} {y:.1f})",
+    )
 
 
-def _frames(root: Group) -> list[Group]:
-    """Return the frames that are to be seen, closed ones included."""
-    found = [root]
-    for group in found:
-        if group.is_open:
-            found += group.groups()
+def _kinds(root: Group, leaves: Sequence[Leaf], *, everything: bool) -> set[str]:
+    """Return what is to be seen, or would be if all frames were open."""
+    frames = [root]
+    for group in frames:
+        if everything or group.is_open:
+            frames += group.groups()
+    shown = [
+        leaves[m]
+        for group in frames
+        if everything or group.is_open
+        for m in group.members
+        if isinstance(m, int)
+    ]
+    closed = [g for g in frames if not everything and not g.is_open]
+    borders = [label for group in closed for label in border_labels(group, leaves)]
+    parts: set[str] = {leaf.part for leaf in shown if leaf.kind == "operation"}
+    parts |= {group.frame.part for group in closed if group.frame is not None}
+    found: set[str] = {leaf.kind for leaf in shown if leaf.kind in _KINDS}
+    found |= parts if len(parts) > 1 else set()
+    if any(leaf.value or leaf.port_values for leaf in shown) or any(b[1] for b in borders):
+        found.add("value")
+    if any(leaf.adjoint or leaf.port_adjoints for leaf in shown) or any(b[2] for b in borders):
+        found.add("adjoint")
     return found

@@ -17,6 +17,7 @@ TITLE = 20.0
 MARGIN = 14.0  # between a frame and what stands in it
 _PORT = 10.0
 _NAME_GAP = 7.0
+_COLUMNS = 5  # of layers that no line connects
 #: So many values share one place at the border of a closed frame.
 MANY = 12
 _LONGEST_NAME, _LONGEST_KERNEL = 34, 46
@@ -64,6 +65,8 @@ class Placed:
         height: height of the open frame.
         left: where the layout begins in the frame.
         top: likewise.
+        ports_in: where each of the values that the group needs comes in: positions of items.
+        ports_out: likewise, those that it gives.
         closed: size of the closed frame.
         summary: what is written on the closed frame below its title.
     """
@@ -77,6 +80,8 @@ class Placed:
     height: float
     left: float
     top: float
+    ports_in: list[int]
+    ports_out: list[int]
     closed: tuple[float, float] = (0.0, 0.0)
     summary: str = ""
 
@@ -119,25 +124,53 @@ def place(group: Group, leaves: Sequence[Leaf]) -> Placed:
         (group.needs, ports_in, first, TITLE),
         (group.gives, ports_out, last, 0.0),
     ):
-        for value in values:
-            ports[value] = len(items)
+        together = [values] if len(values) > MANY else [[value] for value in values]
+        for bundle in together:
+            ports.update(dict.fromkeys(bundle, len(items)))
             rank.append(len(items))
-            width = _PORT if len(values) <= MANY else 0.0
-            port = Item("port", width, height, outs={value: 0.0}, ins={value: 0.0})
+            port = Item("port", _PORT, height, outs=dict.fromkeys(bundle, 0.0))
+            port.ins.update(port.outs)
             items.append(port)
     lines, values_of = [], []
     for wire in wires:
         source = ports_in[wire.value] if wire.source is None else wire.source
         target = ports_out[wire.value] if wire.target is None else wire.target
+        if _is_left_out(group, wire):
+            continue
         lines.append(_line(items, source, target, wire))
         values_of.append(wire.value)
     if group.frame is None or group.frame.kind != "body":
         _refer(items, lines, values_of, leaves)
     boxes = [Box(max(item.width, item.room), item.height) for item in items]
     corner = first[0] if group.frame is not None and has_ports else None
-    layout = arrange(boxes, [*lines, *_bodies_below(items)], first, last, corner)
+    if group.frame_kind() == "run":
+        arranged = _in_column(lines, len(group.members))
+    else:
+        arranged = [*lines, *_bodies_below(items)]
+    layout = arrange(boxes, arranged, first, last, corner)
     _sort_commuting(items, lines, layout)
-    return _framed(group, items, lines, values_of, layout, leaves)
+    ends = [ports_in[v] for v in group.needs], [ports_out[v] for v in group.gives]
+    return _framed(group, items, lines, values_of, layout, leaves, ends)
+
+
+def _is_left_out(group: Group, wire: Wire) -> bool:
+    """Whether a line is not drawn: of a bundle inside of an open frame, all but the nearest."""
+    last = len(group.members) - 1
+    if wire.target is None and len(group.gives) > MANY:
+        return wire.source != last
+    return wire.source is None and len(group.needs) > MANY and wire.target != 0
+
+
+def _in_column(lines: Sequence[Line], count: int) -> list[Line]:
+    """Return the lines of a run for its layout: its layers stand in a column, or in rows of five.
+
+    A line counts as if it led from middle to middle: else each layer would stand a little beside
+    the one before.
+    """
+    found = [Line(a.source, a.target) for a in lines]
+    joined = {i for a in lines for i in (a.source, a.target) if max(a.source, a.target) < count}
+    alone = [i for i in range(count) if i not in joined]
+    return found + [Line(i, k) for i, k in zip(alone, alone[_COLUMNS:], strict=False)]
 
 
 def _bodies_below(items: Sequence[Item]) -> list[Line]:
@@ -160,16 +193,16 @@ def _framed(
     values: list[Value],
     layout: Layout,
     leaves: Sequence[Leaf],
+    ports: tuple[list[int], list[int]],
 ) -> Placed:
     if group.frame is None:
         size = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN + ROW
-        return Placed(group, items, lines, values, layout, *size, MARGIN, MARGIN)
+        return Placed(group, items, lines, values, layout, *size, MARGIN, MARGIN, *ports)
     above = 0.0 if group.needs or group.gives else TITLE + MARGIN
     below = 0.0 if group.gives else MARGIN + ROW
     width = max(layout.width, title_width(group)) + 2 * MARGIN
-    placed = Placed(
-        group, items, lines, values, layout, width, layout.height + above + below, MARGIN, above
-    )
+    height = layout.height + above + below
+    placed = Placed(group, items, lines, values, layout, width, height, MARGIN, above, *ports)
     inside = [leaves[n] for n in group.leaves()]
     placed.summary = _summary(inside)
     labels = [text_width("".join(label), SMALL) for label in border_labels(group, leaves)]
@@ -275,11 +308,8 @@ def _frame(placed: Placed, leaves: Sequence[Leaf]) -> Item:
 
 def _port_x(placed: Placed, value: Value, enters: bool) -> float:
     group = placed.group
-    ports = [i for i, item in enumerate(placed.items) if item.kind == "port"]
-    values = [*group.needs, *group.gives]
-    position = group.needs.index(value) if enters else len(group.needs) + group.gives.index(value)
-    assert len(ports) == len(values)
-    return placed.left + placed.layout.x[ports[position]]
+    ports, values = (placed.ports_in, group.needs) if enters else (placed.ports_out, group.gives)
+    return placed.left + placed.layout.x[ports[values.index(value)]]
 
 
 def _line(items: Sequence[Item], source: int, target: int, wire: Wire) -> Line:

@@ -50,7 +50,7 @@ def _runs(leaves: Sequence[Leaf]) -> dict[Frame, Frame]:
         if match:
             numbered.append((frame.part, match[1], match[3], int(match[2]), frame))
     numbered.sort(key=lambda entry: entry[:4])
-    found = {}
+    found: dict[Frame, Frame] = {}
     for (part, before, after, _), entries in groupby(
         enumerate(numbered), key=lambda e: (*e[1][:3], e[1][3] - e[0])
     ):

@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from chainrule.viz.graphs.leaves import Value
+from chainrule.viz.graphs.legend import BETWEEN, LEAST, PARTS, ROW, Legend
 from chainrule.viz.graphs.placement import Item, Placed, closed_places, title_width
 
 _CODE = """
@@ -160,21 +161,57 @@ _CODE = """
       listen(m.g, child(items[i], "inside"));
     });
   }
+  function hidden(element) {
+    for (; element !== svg; element = element.parentNode)
+      if (element.style.display === "none") return true;
+    return false;
+  }
+  function seen(inside, kind) {
+    return Array.prototype.some.call(inside.querySelectorAll("." + kind), function (e) {
+      var list = e.classList, open = list.contains("frame");
+      if (open ? child(e, "inside").style.display !== "none" : false) return false;
+      if (list.contains("value") || list.contains("adjoint") ? !e.textContent : false) return false;
+      if (legend.parts.indexOf(kind) >= 0 ? !(open || list.contains("operation")) : false)
+        return false;
+      return !hidden(e);
+    });
+  }
+  function explain(inside) {
+    var x = 0, y = 10, widest = 0, entries = child(svg, "legend").children;
+    var shows = legend.kinds.map(function (kind) { return seen(inside, kind); });
+    var isPart = legend.kinds.map(function (kind) { return legend.parts.indexOf(kind) >= 0; });
+    var one = 2 > shows.filter(function (on, k) { return on ? isPart[k] : false; }).length;
+    legend.widths.forEach(function (wide, k) {
+      var on = shows[k] ? !(one ? isPart[k] : false) : false;
+      entries[k].style.display = on ? "" : "none";
+      if (!on) return;
+      if (x > 0 ? x + wide > Math.max(root.W - 2 * root.left, legend.least) : false) {
+        x = 0;
+        y += legend.row;
+      }
+      entries[k].setAttribute("transform", "translate(" + x + " " + y + ")");
+      widest = Math.max(widest, x + wide);
+      x += wide + legend.between;
+    });
+    return [widest, widest ? y + 12 : 0];
+  }
   function show() {
     root.open = true;
     size(root);
-    var w = Math.ceil(Math.max(root.W, legend[0] + 2 * root.left)), h = root.H + legend[1];
+    var inside = child(svg, "inside");
+    draw(root, inside);
+    var words = explain(inside);
+    var w = Math.ceil(Math.max(root.W, words[0] + 2 * root.left)), h = root.H + words[1];
     svg.setAttribute("viewBox", "0 0 " + w + " " + h);
     svg.setAttribute("width", w);
     svg.setAttribute("height", h);
     svg.style.maxWidth = w > 1200 ? "none" : "100%";
     svg.style.minWidth = Math.min(w, Math.max(0.75 * w, 320)) + "px";
     svg.style.height = w > 1200 ? "" : "auto";
-    var inside = child(svg, "inside"), left = root.left + (w - root.W) / 2;
-    draw(root, inside);
+    var left = root.left + (w - root.W) / 2;
     inside.setAttribute("transform", "translate(" + left + " " + root.above + ")");
     child(svg, "legend").setAttribute(
-      "transform", "translate(" + root.left + " " + (h - legend[1]) + ")"
+      "transform", "translate(" + root.left + " " + (h - words[1]) + ")"
     );
   }
   svg.setAttribute("role", "group");
@@ -184,22 +221,32 @@ _CODE = """
 """
 
 
-def script(root: Placed, legend: tuple[float, float]) -> str:
+def script(root: Placed, words: Legend) -> str:
     """Return the script, with what it needs to know of the picture.
 
     Args:
         root: the whole picture, placed.
-        legend: width and height of what stands below it.
+        words: what stands below it.
     """
     code = "\n".join(line.strip() for line in _CODE.strip().splitlines())
     data = json.dumps(_data(root), separators=(",", ":"))
-    return f"{code}(document.currentScript.parentNode,{data},{json.dumps(legend)});"
+    legend = json.dumps(
+        {
+            "kinds": words.kinds,
+            "parts": list(PARTS),
+            "widths": [_round(wide) for wide in words.widths],
+            "row": ROW,
+            "least": LEAST,
+            "between": BETWEEN,
+        },
+        separators=(",", ":"),
+    )
+    return f"{code}(document.currentScript.parentNode,{data},{legend});"
 
 
 def _data(placed: Placed) -> dict[str, Any]:
     layout, group = placed.layout, placed.group
-    ports = [i for i, item in enumerate(placed.items) if item.kind == "port"]
-    ins, outs = ports[: len(group.needs)], ports[len(group.needs) :]
+    ins, outs = placed.ports_in, placed.ports_out
     branches = placed.branches()
     return {
         "open": group.is_open,

@@ -88,18 +88,18 @@ def to_svg(
     fold(root, leaves, None if collapsed is None else bool(collapsed))
     placed = place(root, leaves)
     references = any(item.kind == "reference" for item in placed.items)
-    entries, *size = legend(root, leaves, references, placed.width - 2 * MARGIN)
-    width = max(placed.width, size[0] + 2 * MARGIN)
-    height = placed.height + size[1]
+    words = legend(root, leaves, references, placed.width - 2 * MARGIN)
+    width = max(placed.width, words.width + 2 * MARGIN)
+    height = placed.height + words.height
     parts = [
         element("title", title or _in_words(graph)),
         element("style", Markup(STYLE)),
         element("rect", class_="paper", width="100%", height="100%", rx=8),
         _level(placed, leaves, (MARGIN + (width - placed.width) / 2, MARGIN)),
-        element("g", entries, class_="legend", transform=_move(MARGIN, height - size[1])),
+        element("g", words.markup, class_="legend", transform=_move(MARGIN, height - words.height)),
     ]
     if any(inner is not root for inner in root.walk()):
-        parts.append(element("script", script(placed, (size[0], size[1]))))
+        parts.append(element("script", script(placed, words)))
     return element(
         "svg",
         *parts,

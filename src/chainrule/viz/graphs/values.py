@@ -56,12 +56,11 @@ def values_and_adjoints(
         found[x] = Tensor(array, tracked=is_float(array.dtype) and not (ran and _is_frozen(x)))
         if found[x].tracked:
             variables.append(found[x])
-    cut = _cut(graph) if ran else set()
 
     def apply(node: Node, xs: list[Tensor]) -> Tensor:
         assert node.primitive is not None
         if ran and node.data is not None:
-            flows = node not in cut and any(x.tracked for x in xs) and _moves(node.data)
+            flows = not is_cut(node) and any(x.tracked for x in xs) and _moves(node.data)
             found[node] = Tensor(node.data, node.primitive, tuple(xs), node.attrs, flows)
         else:
             found[node] = bind(node.primitive, *xs, **node.attrs)
@@ -91,18 +90,6 @@ def values_and_adjoints(
         node: tensor.data for node, tensor in found.items() if isinstance(tensor.data, np.ndarray)
     }
     return values, adjoints
-
-
-def _cut(graph: Graph) -> set[Node]:
-    """Return the nodes through which no gradient flowed, although a tracked value led to them."""
-    led = {x for x in graph.inputs if x.tracked}
-    found: set[Node] = set()
-    for node in graph.nodes:
-        if not led.isdisjoint(node.inputs):
-            led.add(node)
-            if not node.tracked:
-                found.add(node)
-    return found
 
 
 def _is_frozen(x: Node) -> bool:
