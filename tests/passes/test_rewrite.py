@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -389,6 +388,15 @@ def test_tracked_values_are_no_constants() -> None:
     assert one in found
 
 
+def test_a_broadcast_that_is_cut_off_is_not_looked_into() -> None:
+    x, v = unknown(FLOATS, tracked=True), unknown(ArrayType((4,), FLOATS.dtype), tracked=True)
+    with no_grad():
+        b = cr.broadcast_to(v, (3, 4))
+    output = x + b
+    (result,) = rewrite_values([output], [x, v], canonicalize)
+    assert result is output
+
+
 def _behind(output: Node) -> list[Node]:
     found, stack = [], [output]
     while stack:
@@ -452,19 +460,14 @@ def deep(depth: int) -> TracedGraph:
     )
 
 
-def test_cost_is_linear_in_the_number_of_nodes() -> None:
+def test_work_is_linear_in_the_number_of_nodes(
+    count_calls: Callable[[Callable[[], object]], int],
+) -> None:
     graphs = {depth: deep(depth) for depth in (10, 100)}
     assert len(graphs[100].nodes) > 3000
-    seconds = {}
-    for depth, graph in graphs.items():
-        best = np.inf
-        for _ in range(3):
-            start = time.perf_counter()
-            optimize(graph)
-            best = min(best, time.perf_counter() - start)
-        seconds[depth] = best
-    assert seconds[100] < 25 * seconds[10]
-    assert seconds[100] < 2.0
+    optimize(graphs[10])
+    calls = {depth: count_calls(lambda: optimize(graph)) for depth, graph in graphs.items()}  # noqa: B023
+    assert calls[100] < 11 * calls[10]
 
 
 @pytest.mark.parametrize("activation", ["relu", "elu", "gelu", "sigmoid", "softplus", "leaky_relu"])

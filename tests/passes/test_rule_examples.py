@@ -28,7 +28,16 @@ FUNCTIONS: dict[str, Any] = {
         *("log", "exp", "log1p", "expm1", "softplus", "sigmoid", "tanh", "softmax", "log_softmax"),
         *("logsumexp", "sum", "mean", "max", "abs", "sqrt", "rsqrt", "square", "cos", "where"),
         *("maximum", "minimum", "reshape", "transpose", "broadcast_to", "concatenate", "pad"),
-        *("flip", "gather", "cast", "ones_like", "logical_not", "logical_and", "logical_or", "stack"),
+        *(
+            "flip",
+            "gather",
+            "cast",
+            "ones_like",
+            "logical_not",
+            "logical_and",
+            "logical_or",
+            "stack",
+        ),
     )
 } | {
     "identity": identity,

@@ -14,7 +14,8 @@ import numpy as np
 
 from chainrule.core.graph import Graph, Node
 from chainrule.core.types import Array, TupleType
-from chainrule.passes.cost import MOVEMENTS, inner_graphs
+from chainrule.ops.control.subgraph import inner_graphs
+from chainrule.passes.cost import MOVEMENTS
 from chainrule.passes.fuse import ROWWISE
 
 #: Operations whose result is in C order where their arguments are, elementwise ones aside.

@@ -1,7 +1,11 @@
 """Rewrites to one form: what does nothing goes, and equal things come to look equal.
 
 None makes a graph larger. Where a rule changes more than rounding (the sign of a zero, what becomes
-of infinities) its docstring says so. ``0 * x → 0`` and ``x - x → 0`` are not here: they hide NaN.
+of infinities) its docstring says so.
+
+NaN: arithmetic never hides it, so ``0 * x → 0`` and ``x - x → 0`` are not here. A selection may:
+what ``where``, or a factor that is a mask of bools, leaves out of a product counts as 0, whatever
+is there: a compiled function may have 0 where the eager one has NaN. No selection does the reverse.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.ops.contract import matmul
 from chainrule.ops.elementwise import (
     abs,
+    cast,
     cos,
     divide,
     greater_equal,
@@ -22,7 +27,7 @@ from chainrule.ops.elementwise import (
 )
 from chainrule.ops.shape import swapaxes
 from chainrule.passes.movement import movement
-from chainrule.passes.patterns import number, once, p, value_of, variables
+from chainrule.passes.patterns import is_normal, number, once, p, value_of, variables
 from chainrule.passes.rules import Rules
 from chainrule.passes.sums import sums
 
@@ -99,6 +104,18 @@ def root_of_square(x: Tensor) -> Tensor:
 def double_negative(x: Tensor) -> Tensor:
     """`-(-x)` → `x`."""
     return x
+
+
+@arithmetic.rule(p.negative(p.cast(p.negative(x))), where=lambda x: x.dtype.kind == "f")
+def double_negative_across_cast(x: Tensor, node: Node) -> Tensor:
+    """`-cast(-x, "float64")` → `cast(x, "float64")`: between floats, both round alike."""
+    return cast(x, node.type.dtype)
+
+
+@arithmetic.rule(p.cast(once(p.negative(x))), where=lambda x: x.dtype.kind == "f")
+def cast_of_negative(x: Tensor, node: Node) -> Tensor:
+    """`cast(-x, "float64")` → `-cast(x, "float64")`: between floats."""
+    return -cast(x, node.type.dtype)
 
 
 @arithmetic.rule(p.add(x, p.negative(y)), floats_only=False)
@@ -215,17 +232,13 @@ def _is_nonnegative(x: Node) -> bool:
 # Numbers ---------------------------------------------------------------------------------------
 
 
-def _is_safe(value: float) -> bool:
-    """Whether a number that two were folded into neither overflowed nor lost its digits."""
-    return 1e-30 < math.fabs(value) < 1e30
-
-
 def _product(a: Tensor, b: Tensor) -> bool:
-    return _is_safe(value_of(a) * value_of(b))
+    """Whether a product that two numbers are folded into keeps its digits."""
+    return is_normal(value_of(a) * value_of(b), a.dtype)
 
 
 def _quotient(a: Tensor, b: Tensor) -> bool:
-    return value_of(b) != 0 and _is_safe(value_of(a) / value_of(b))
+    return value_of(b) != 0 and is_normal(value_of(a) / value_of(b), a.dtype)
 
 
 @numbers.rule(p.multiply(p.multiply(x, a), b), where=_product)
@@ -307,7 +320,7 @@ def where_in_second(c: Tensor, x: Tensor, z: Tensor) -> Tensor:
 def product_of_masked(c: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """`where(c, 0.0, x) * y` → `where(c, 0.0, x * y)`: selections meet.
 
-    Where y is infinite or NaN and not chosen, 0 comes out instead of NaN.
+    Where y is infinite or NaN and left out, 0 comes out instead of NaN.
     """
     return where(c, 0.0, x * y)
 
@@ -316,7 +329,7 @@ def product_of_masked(c: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def product_of_kept(c: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """`where(c, x, 0.0) * y` → `where(c, x * y, 0.0)`.
 
-    Where y is infinite or NaN and not chosen, 0 comes out instead of NaN.
+    Where y is infinite or NaN and left out, 0 comes out instead of NaN.
     """
     return where(c, x * y, 0.0)
 

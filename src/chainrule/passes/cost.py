@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from chainrule.core.graph import Graph, Node
+from chainrule.ops.control.subgraph import inner_graphs
 
 #: Operations that move elements and compute nothing; in NumPy, views.
 MOVEMENTS = frozenset({"reshape", "transpose", "broadcast_to", "slice", "flip", "identity"})
@@ -91,7 +92,7 @@ def cost(node: Node) -> Cost:
     """
     assert node.primitive is not None
     name = node.primitive.name
-    bodies = inner_graphs(node)
+    bodies = inner_graphs(node).values()
     if bodies:
         costs = [graph_cost(body) for body in bodies]
         if name == "cond":
@@ -102,17 +103,6 @@ def cost(node: Node) -> Cost:
     if name not in TRANSCENDENTAL:
         return Cost(count)
     return Cost(count, _of_input(node) if name == "logsumexp" else elements(node))
-
-
-def inner_graphs(node: Node) -> list[Graph]:
-    """Return the graphs that a node holds as attributes: the bodies of control flow."""
-    found: list[Graph] = []
-    for value in node.attrs.values():
-        if isinstance(value, Graph):
-            found.append(value)
-        elif isinstance(value, tuple):
-            found += [part for part in value if isinstance(part, Graph)]
-    return found
 
 
 def graph_cost(graph: Graph) -> Cost:

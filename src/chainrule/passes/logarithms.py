@@ -1,4 +1,4 @@
-"""Rewrites of logarithms of what is positive by its making: of exponentials, shares, their products.
+"""Rewrites of logarithms of what is positive by its making: exponentials, shares, products.
 
 An exponential, sigmoid or softmax *has a logarithm*: one that is computed without taking it. So has
 what is made of such values by products, quotients, powers, sums, and by moving elements: its
@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.core.graph import Node
 from chainrule.core.tensor import Tensor, bind, no_grad
 from chainrule.core.types import Dtype
-from chainrule.ops.elementwise import exp, log, not_equal, where
+from chainrule.ops.elementwise import exp, log, minimum, not_equal, where
 from chainrule.ops.reduce import max_p, reduced_shape, sum_bound
 from chainrule.ops.shape import broadcast_to, reshape, stack
 from chainrule.ops.softmax import logsumexp_p
@@ -198,11 +198,11 @@ def log_of_bounded_share(node: Node) -> Tensor:
 def _terms(node: Node, context: Context) -> list[Node]:
     """Return the summands of a sum that is written with ``+``, in order."""
     terms: list[Node] = []
-    stack = [node]
-    while stack:
-        node = stack.pop()
+    left = [node]
+    while left:
+        node = left.pop()
         if node.primitive is not None and node.primitive.name == "add" and context.is_open(node):
-            stack += reversed(node.inputs)
+            left += reversed(node.inputs)
         else:
             terms.append(node)
     return terms
@@ -260,11 +260,11 @@ def log_of_sum_of_others(c: Tensor, x: Tensor, axes: Sequence[int], keepdims: bo
 
 @logarithms.rule(
     p.log(p.sum(p.multiply(x, w), axes=axes, keepdims=keepdims)),
-    where=lambda x, w, context: not w.tracked and has_log(x, context),
+    where=lambda x, w, context: (
+        not w.tracked and context.number(w) is None and has_log(x, context) and not _is_bounded(x)
+    ),
 )
-def log_of_weighted_sum(
-    x: Tensor, w: Tensor, axes: Sequence[int], keepdims: bool, node: Node
-) -> Tensor:
+def log_of_weighted_sum(x: Tensor, w: Tensor, axes: Sequence[int], keepdims: bool) -> Tensor:
     """`log(sum(softmax(x) * ONE_HOT, 1))` → `weighted_logsumexp(log(softmax(x)), ONE_HOT, 1)`.
 
     For weights of any sign, of which 0 leaves out what would overflow: exponentials are taken
@@ -272,6 +272,13 @@ def log_of_weighted_sum(
     which are not 0 where the weights are.
     """
     return weighted_logsumexp(log(x), w, axes, keepdims)
+
+
+def _is_bounded(x: Node) -> bool:
+    """Whether a value is ``exp(minimum(z, 0))``, which does not overflow: as the rule makes it."""
+    assert x.primitive is not None
+    z = x.inputs[0]
+    return x.primitive.name == "exp" and z.primitive is not None and z.primitive.name == "minimum"
 
 
 def weighted_logsumexp(
@@ -286,5 +293,5 @@ def weighted_logsumexp(
         chosen = where(counts, x, lowest)
         chosen = chosen if chosen.shape == shape else broadcast_to(chosen, shape)
         top = bind(max_p, chosen, axes=axes, keepdims=True)
-    total = log(sum_bound(w * exp(where(counts, x - top, 0.0)), axes, keepdims))
+    total = log(sum_bound(w * exp(minimum(x - top, 0.0)), axes, keepdims))
     return total + (top if keepdims else reshape(top, reduced_shape(shape, axes, False)))

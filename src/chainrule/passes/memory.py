@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from chainrule.core.graph import Graph, Node
-from chainrule.passes.cost import MOVEMENTS, bytes_of, inner_graphs
+from chainrule.ops.control.subgraph import inner_graphs
+from chainrule.passes.cost import MOVEMENTS, bytes_of
 from chainrule.passes.fuse import fuse
 
 #: Offsets are multiples of this: a cache line, and the widest vector registers.

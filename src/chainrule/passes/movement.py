@@ -19,8 +19,8 @@ from chainrule.ops.shape import (
     transpose,
 )
 from chainrule.passes.patterns import (
+    Context,
     constant,
-    fill_of,
     p,
     value_of,
     variables,
@@ -86,14 +86,14 @@ def broadcast_of_broadcast(x: Tensor, shape: Shape) -> Tensor:
     return broadcast_to(x, shape)
 
 
-def _elementwise_without_broadcasts(node: Node) -> Tensor | None:
+def _elementwise_without_broadcasts(node: Node, context: Context) -> Tensor | None:
     """Return the node on arguments that broadcast by themselves, if that is all the same."""
     assert node.primitive is not None
     args: list[Any] = list(node.inputs)
     wanted = node.type.shape
     changed = False
     for i, arg in enumerate(args):
-        smaller = _before_broadcast(arg)
+        smaller = _before_broadcast(arg, context)
         if smaller is None:
             continue
         trial = [*args[:i], smaller, *args[i + 1 :]]
@@ -102,11 +102,13 @@ def _elementwise_without_broadcasts(node: Node) -> Tensor | None:
     return bind(node.primitive, *args, **node.attrs) if changed else None
 
 
-def _before_broadcast(x: Node) -> Any:
+def _before_broadcast(x: Node, context: Context) -> Any:
     """Return what broadcasts to a value: its source, one number, or what lacks leading axes."""
-    if x.data is not None:
-        value = fill_of(x) if x.data.ndim else None
-        return None if value is None else Tensor(np.asarray(value, x.data.dtype))
+    if context.is_constant(x):
+        value = context.number(x) if x.type.shape else None
+        return None if value is None else Tensor(np.asarray(value, x.type.dtype))
+    if not context.is_open(x):
+        return None
     name = x.primitive.name if x.primitive is not None else ""
     if name == "broadcast_to":
         return x.inputs[0]
@@ -126,12 +128,12 @@ _JOINING = [
 
 
 @movement.rule(*[p.__getattr__(name)(...) for name in _JOINING], floats_only=False)
-def broadcast_in_elementwise(node: Node) -> Tensor | None:
+def broadcast_in_elementwise(node: Node, context: Context) -> Tensor | None:
     """`x + broadcast_to(v, (3, 4))` → `x + v`.
 
     `x * ones_like(x) * y` → `x * 1.0 * y`, `x + v[None, :]` → `x + v`.
     """
-    return _elementwise_without_broadcasts(node)
+    return _elementwise_without_broadcasts(node, context)
 
 
 # Slice, pad, flip, concatenate, gather ---------------------------------------------------------
@@ -259,9 +261,7 @@ def concatenate_one(x: Tensor) -> Tensor:
     return x
 
 
-@movement.rule(
-    p.slice(p.concatenate(...), start=start, stop=stop, step=step), floats_only=False
-)
+@movement.rule(p.slice(p.concatenate(...), start=start, stop=stop, step=step), floats_only=False)
 def slice_of_concatenate(node: Node, start: Shape, stop: Shape, step: Shape) -> Tensor | None:
     """`concatenate([x, y])[:3]` → `x`, `concatenate([x, y])[4:]` → `y[1:]`.
 

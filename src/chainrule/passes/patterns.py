@@ -24,7 +24,7 @@ import numpy as np
 
 from chainrule.core.graph import PRIMITIVES, Node
 from chainrule.core.tensor import Tensor, bind
-from chainrule.core.types import Shape
+from chainrule.core.types import Dtype, Shape
 from chainrule.ops.reduce import reduced_shape
 
 Bindings: TypeAlias = dict[str, Any]
@@ -386,6 +386,12 @@ def is_even(shape: Shape, whole: Shape, axes: Sequence[int]) -> bool:
     """Whether what broadcasts from one shape to another is the same along the axes."""
     padded = (1,) * (len(whole) - len(shape)) + shape
     return len(padded) == len(whole) and all(padded[i] == 1 for i in axes)
+
+
+def is_normal(value: float, dtype: Dtype) -> bool:
+    """Whether a number keeps all its digits in a dtype: it neither overflows nor is subnormal."""
+    limits = np.finfo(dtype)
+    return float(limits.tiny) <= abs(value) <= float(limits.max)
 
 
 def broadcast_of(*shapes: Shape) -> Shape:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+
+import numpy as np
 
 from chainrule.core.tensor import Tensor
 from chainrule.core.types import Shape
-from chainrule.ops.elementwise import divide, exp, rsqrt, sqrt, square, where
+from chainrule.ops.elementwise import divide, exp, multiply, rsqrt, sqrt, square, where
 from chainrule.ops.reduce import sum_bound
-from chainrule.ops.shape import reshape
-from chainrule.passes.patterns import is_even, number, once, p, value_of, variables
+from chainrule.passes.patterns import is_normal, number, once, p, value_of, variables
 from chainrule.passes.rules import Rules
 
 specialize = Rules()
@@ -34,15 +36,21 @@ def power_half(x: Tensor) -> Tensor:
 
 @specialize.rule(p.power(x, -0.5), p.divide(1.0, p.sqrt(x)))
 def power_minus_half(x: Tensor) -> Tensor:
-    """`a ** -0.5` → `rsqrt(a)`, `1.0 / sqrt(a)` → `rsqrt(a)`."""
+    """`a ** -0.5` → `rsqrt(a)`, `1.0 / sqrt(a)` → `rsqrt(a)`.
+
+    Of (-0.0) ** -0.5 it makes -inf, as 1 / sqrt(-0.0) is, and of (-inf) ** -0.5 NaN.
+    """
     return rsqrt(x)
 
 
 def _is_power_of_two(value: float) -> bool:
-    return value != 0 and math.frexp(value)[0] in (0.5, -0.5) and 1e-30 < math.fabs(value) < 1e30
+    return value != 0 and math.frexp(value)[0] in (0.5, -0.5)
 
 
-@specialize.rule(p.divide(x, number("a", _is_power_of_two)))
+@specialize.rule(
+    p.divide(x, number("a", _is_power_of_two)),
+    where=lambda x, a: is_normal(value_of(a), x.dtype) and is_normal(1 / value_of(a), x.dtype),
+)
 def over_power_of_two(x: Tensor, a: Tensor) -> Tensor:
     """`x / 4.0` → `x * 0.25`: exact."""
     return x * divide(1.0, a)
@@ -81,33 +89,41 @@ def product_of_exp(x: Tensor, y: Tensor) -> Tensor:
     return exp(x + y)
 
 
-def _outside(y: Tensor, whole: Shape, axes: Shape, keepdims: bool) -> Tensor:
-    """Return a factor as it meets the sum: without the axes that are summed."""
-    if keepdims:
-        return y
-    if y.size == 1:
-        return reshape(y, ())
-    padded = (1,) * (len(whole) - y.ndim) + y.shape
-    return reshape(y, tuple(n for i, n in enumerate(padded) if i not in axes))
+def _outside(
+    operation: Callable[[Tensor, Tensor], Tensor], x: Tensor, a: Tensor, axes: Shape, keepdims: bool
+) -> Tensor | None:
+    """Apply an operation by a number to the sum, not to what is summed."""
+    if not axes or x.size == 1:
+        return None
+    return operation(sum_bound(x, axes, keepdims), Tensor(np.asarray(value_of(a), x.dtype)))
 
 
-@specialize.rule(p.sum(once(p.multiply(x, y)), axes=axes, keepdims=keepdims))
-def sum_of_multiple(x: Tensor, y: Tensor, axes: Shape, keepdims: bool) -> Tensor | None:
-    """`sum(x * s)` → `sum(x) * s`, `sum(x * 3.0, 1)` → `sum(x, 1) * 3.0`.
+def _grows(value: float) -> bool:
+    return 1 <= math.fabs(value) < math.inf
 
-    `sum(x * sum(x, 1, keepdims=True), 1)` → `sum(x, 1) * reshape(sum(x, 1, keepdims=True), 3)`.
+
+def _shrinks(value: float) -> bool:
+    return 0 < math.fabs(value) <= 1
+
+
+@specialize.rule(p.sum(once(p.multiply(x, number("a", _grows))), axes=axes, keepdims=keepdims))
+def sum_of_multiple(x: Tensor, a: Tensor, axes: Shape, keepdims: bool) -> Tensor | None:
+    """`sum(x * 2.0)` → `sum(x) * 2.0`, `sum(x * 3.0, 1)` → `sum(x, 1) * 3.0`.
+
+    Only for numbers of which is known that they are not below 1: the sum of what a factor would
+    have made smaller may overflow.
     """
-    if not axes or not is_even(y.shape, x.shape, axes) or x.size == 1:
-        return None
-    return sum_bound(x, axes, keepdims) * _outside(y, x.shape, axes, keepdims)
+    return _outside(multiply, x, a, axes, keepdims)
 
 
-@specialize.rule(p.sum(once(p.divide(x, y)), axes=axes, keepdims=keepdims))
-def sum_of_fraction(x: Tensor, y: Tensor, axes: Shape, keepdims: bool) -> Tensor | None:
-    """`sum(x / s)` → `sum(x) / s`, `sum(x / 3.0, 1)` → `sum(x, 1) / 3.0`."""
-    if not axes or not is_even(y.shape, x.shape, axes) or x.size == 1:
-        return None
-    return sum_bound(x, axes, keepdims) / _outside(y, x.shape, axes, keepdims)
+@specialize.rule(p.sum(once(p.divide(x, number("a", _shrinks))), axes=axes, keepdims=keepdims))
+def sum_of_fraction(x: Tensor, a: Tensor, axes: Shape, keepdims: bool) -> Tensor | None:
+    """`sum(x / 0.3)` → `sum(x) / 0.3`, `sum(x / 0.3, 1)` → `sum(x, 1) / 0.3`.
+
+    Only for numbers of which is known that they are not above 1: the sum of what a divisor would
+    have made smaller may overflow.
+    """
+    return _outside(divide, x, a, axes, keepdims)
 
 
 @specialize.rule(p.sum(once(p.negative(x)), axes=axes, keepdims=keepdims))
@@ -120,6 +136,7 @@ def sum_of_negative(x: Tensor, axes: Shape, keepdims: bool) -> Tensor:
 def product_with_mask(x: Tensor, c: Tensor) -> Tensor:
     """`x * cast(c, "float32")` → `where(c, x, 0.0)`: as in the derivative of ReLU.
 
-    Where x is infinite or NaN and masked out, 0 comes out instead of NaN.
+    Where x is infinite or NaN and masked out, 0 comes out instead of NaN: a mask of bools is a
+    selection (see ``canonicalize``).
     """
     return where(c, x, 0.0)
