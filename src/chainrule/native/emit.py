@@ -19,6 +19,7 @@ from chainrule.native.places import Index, Place, Shaped, kind_of, merged, store
 from chainrule.native.products import emit_product
 from chainrule.native.reductions import emit_argmax, emit_cumsum, emit_reduce
 from chainrule.native.rows import emit_rows
+from chainrule.native.transposes import emit_transpose
 from chainrule.native.unsupported import UnsupportedError
 from chainrule.native.views import View
 
@@ -283,8 +284,11 @@ class Emitter:
 
     def map(self, nest: Nest) -> None:
         """Write a nest that computes each element by itself."""
-        if 0 not in nest.domain:
-            shaped = merged(nest)
+        if 0 in nest.domain:
+            return
+        shaped = merged(nest)
+        is_copy = nest.kind == "copy" and len(nest.reads) == 1
+        if not is_copy or not emit_transpose(self, shaped, next(iter(nest.reads)), nest.stores[0]):
             self.each(shaped, lambda place: self.finish(nest, shaped, place))
 
     def each(self, shaped: Shaped, body: Callable[[Place], None]) -> None:
@@ -329,10 +333,9 @@ class Emitter:
         if 0 in nest.domain:
             return
         shaped = merged(nest)
-        self.each(
-            shaped,
-            lambda at: self.store(self.value(x, shaped, at), node, shaped.writes[node], at),
-        )
+        if not emit_transpose(self, shaped, x, node):
+            where = shaped.writes[node]
+            self.each(shaped, lambda at: self.store(self.value(x, shaped, at), node, where, at))
 
     def fill(self, node: Node, number: float) -> None:
         """Write a number to all elements of a value."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Graph, Node
 from chainrule.core.types import Array
 from chainrule.native.emit import Emitter
 from chainrule.native.ir import Function, module_text
 from chainrule.native.jit import compile_module
 from chainrule.native.lower import lower
+from chainrule.native.target import host_target
 from chainrule.passes.fuse import fuse
 
 
@@ -57,17 +60,24 @@ def write_program(graph: Graph, vector_bits: int = 512) -> tuple[str, Any]:
 class NativeExecutor:
     """Runs a graph as machine code, with the interface of ``compiler.executor.Executor``.
 
+    It may be run from several threads at once; they take turns.
+
     Args:
         graph: the graph; its sizes are those of every run.
 
     Raises:
         UnsupportedError: the graph has something that native code cannot do yet.
+
+    >>> import chainrule as cr
+    >>> executor = NativeExecutor(cr.trace(lambda x: cr.relu(x) + 1.0)([2.0, -2.0]))
+    >>> executor.run([np.array([3.0, -3.0], np.float32)])
+    [array([4., 1.], dtype=float32)]
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.kernels = fuse(graph)
-        text, self.program = write_program(graph)
+        text, self.program = write_program(graph, host_target().vector_bits)
         self.compiled = compile_module(text)
         self._run = self.compiled.function(
             "run", ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p]
@@ -76,13 +86,31 @@ class NativeExecutor:
         self._arena_memory = raw
         self._arena = raw.ctypes.data + (-raw.ctypes.data) % 64
         self._pointers = (ctypes.c_void_p * (len(graph.inputs) + len(graph.outputs)))()
+        self._types = [(x.type.shape, x.type.dtype) for x in graph.inputs]
+        self._lock = threading.Lock()
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
-        """Return the outputs for the inputs."""
-        given = [np.ascontiguousarray(x) for x in arrays]
+        """Return the outputs for the inputs.
+
+        Raises:
+            ArgumentError: other arrays than those of the graph's types.
+            Exception: what ``graph.evaluate`` raises, where a value is bad.
+        """
+        self._check(arrays)
+        given = [x if x.flags.c_contiguous else np.array(x, order="C") for x in arrays]
         results: list[Array] = [np.empty(y.type.shape, y.type.dtype) for y in self.program.outputs]
-        for i, x in enumerate((*given, *results)):
-            self._pointers[i] = x.ctypes.data
-        if self._run(ctypes.addressof(self._pointers), self._arena):
-            return self.graph.evaluate(*arrays)  # raises what is wrong
-        return results
+        with self._lock:
+            for i, x in enumerate((*given, *results)):
+                self._pointers[i] = x.ctypes.data
+            if not self._run(ctypes.addressof(self._pointers), self._arena):
+                return results
+        return self.graph.evaluate(*arrays)  # raises what is wrong
+
+    def _check(self, arrays: Sequence[Array]) -> None:
+        if len(arrays) != len(self._types):
+            raise ArgumentError("arrays", f"{len(arrays)} arrays", f"{len(self._types)} arrays")
+        for i, (x, (shape, dtype)) in enumerate(zip(arrays, self._types, strict=True)):
+            if x.shape != shape or x.dtype != dtype:
+                raise ArgumentError(
+                    f"arrays[{i}]", f"{x.dtype}{list(x.shape)}", f"{dtype}{list(shape)}"
+                )

@@ -115,7 +115,8 @@ def _indexed(
         outside = f.constant(0, "i1")
         for axis, (node, view) in enumerate(zip(indices, views, strict=True)):
             place = Place(list(here), max(len(at_shape) - 1, 0), 1, 1)
-            signed = node.type.dtype.kind == "i"
+            # NumPy reads the largest 64-bit numbers as negative ones, too.
+            signed = node.type.dtype.kind == "i" or node.type.dtype.itemsize == 8
             index = f.convert(emitter.load(view, view.strides, place), "i64", signed)
             size = f.i64(target.shape[axis])
             if signed:

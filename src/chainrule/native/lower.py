@@ -9,7 +9,7 @@ from chainrule.core.tensor import unknown
 from chainrule.core.types import Shape
 from chainrule.native.loops import Kind, Nest, Program
 from chainrule.native.unsupported import UnsupportedError
-from chainrule.native.views import View, moved, whole
+from chainrule.native.views import View, dense_strides, moved, whole
 from chainrule.ops.elementwise import identity_p
 from chainrule.passes.cost import MOVEMENTS
 from chainrule.passes.fuse import REDUCTIONS, ROWWISE, Kernel
@@ -102,8 +102,9 @@ class _Lowering:
         """Copy the right operand of a product if its rows are not dense: lanes run along them."""
         y = node.inputs[1]
         view = self.views[y]
-        if view.shape[-1] > 1 and view.strides[-1] != 1 and y.type.size:
-            self.dense[y] = self.dense.get(y) or self._copied(y)
+        is_dense = view.shape[-1] <= 1 or view.strides[-1] == 1 or not y.type.size
+        if not is_dense and y not in self.dense:
+            self.dense[y] = self._copied(y)
 
     def _move(self, node: Node, chain: list[Node], kernel: Kernel) -> None:
         x = node.inputs[0]
@@ -111,7 +112,18 @@ class _Lowering:
         view = moved(node, self.views[x])
         if view is None:
             source = self.views[x]
-            self._append(Nest("copy", source.shape, [node], {x: source}, [node], name="copy"))
+            target = View(node, source.shape, dense_strides(source.shape))
+            self._append(
+                Nest(
+                    "copy",
+                    source.shape,
+                    [node],
+                    {x: source},
+                    [node],
+                    name="copy",
+                    targets={node: target},
+                )
+            )
         else:
             self.views[node] = view
 

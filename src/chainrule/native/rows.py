@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Vectors of a row up to which it is written out, and held in registers.
 _WRITTEN_OUT = 16
+#: Elements of a row up to which many rows are worked on at once.
+_MANY = 20
+#: What combining the lanes of a row takes, in the time of computing one vector of it.
+_ACROSS_LANES = 6
 
 
 def emit_rows(emitter: Emitter, nest: Nest) -> None:
@@ -36,12 +40,16 @@ def emit_rows(emitter: Emitter, nest: Nest) -> None:
         "softmax_residual": _residual,
         "logsumexp": _logsumexp,
     }
-    row = _Row(emitter, nest)
-    emitter.loops(row.kept, row.indices, lambda: rules[node.primitive.name](row.begun()))  # type: ignore[union-attr]
+    row, rule = _Row(emitter, nest), rules[node.primitive.name]
+    emitter.loops(row.kept, row.indices, lambda: row.each(rule))
 
 
 class _Row:
-    """One row, in pieces of so many lanes: a few that are written out, or many, in a loop."""
+    """A row, in pieces of so many lanes: a few that are written out, or many, in a loop.
+
+    Short rows are worked on many at once, a row a lane: then a piece is an element of each, and
+    nothing is to be done across lanes.
+    """
 
     def __init__(self, emitter: Emitter, nest: Nest) -> None:
         self.emitter, self.f, self.node = emitter, emitter.f, nest.nodes[0]
@@ -55,14 +63,21 @@ class _Row:
         self.axis = max(
             axes, key=lambda i: (sizes[i] > 1, all(s[i] in (0, 1) for s in views), sizes[i])
         )
+        self.is_many = False
+        if rows := self._rows_at_once(axes, sizes, emitter.lanes_for(1 << 30, shaped.dtypes)):
+            self.axis, self.is_many = rows[0], True
         self.size = sizes[self.axis]
         self.indices: list[Index] = [0] * len(sizes)
-        self.kept = [(i, n) for i, n in enumerate(sizes) if i not in axes]
+        self.kept = [(i, n) for i, n in enumerate(sizes) if i not in (*axes, self.axis)]
         self.others = [(i, sizes[i]) for i in axes if i != self.axis]
         self.lanes = emitter.lanes_for(self.size, shaped.dtypes)
         self.kind = kind_of(self.node.type.dtype)
         count = -(-self.size // self.lanes) * math.prod(n for _, n in self.others)
-        self.is_written_out = count <= _WRITTEN_OUT
+        self.is_written_out = self.is_many or count <= _WRITTEN_OUT
+        #: Lanes of what is one number a row.
+        self.width = self.lanes if self.is_many else 1
+        self._start: Index = 0
+        self._count = 1
         self._places: list[Place] = []
         self._known: dict[tuple[int, object], Value] = {}
 
@@ -72,20 +87,45 @@ class _Row:
         shaped.reads = {x: (view, (*s, 0)) for x, (view, s) in shaped.reads.items()}
         shaped.writes = {x: (start, (*s, 0)) for x, (start, s) in shaped.writes.items()}
 
-    def begun(self) -> _Row:
-        """Begin a row at the indices that are set."""
-        self._known = {}
-        self._places = []
-        if self.is_written_out:
-            for chosen in product(*[range(n) for _, n in self.others]):
-                for start in range(0, self.size, self.lanes):
-                    here = list(self.indices)
-                    for (i, _), index in zip(self.others, chosen, strict=True):
-                        here[i] = index
-                    here[self.axis] = start
-                    count = min(self.lanes, self.size - start)
-                    self._places.append(Place(here, self.axis, self.lanes, count))
-        return self
+    def _rows_at_once(self, axes: list[int], sizes: list[int], lanes: int) -> list[int]:
+        """Return the axis of rows to work on at once, if that is quicker than row by row."""
+        n = math.prod(sizes[i] for i in axes)
+        kept = [i for i in range(len(sizes)) if i not in axes]
+        if not kept or n > _MANY:
+            return []
+        axis = max(kept, key=sizes.__getitem__)
+        rows = sizes[axis]
+        row_by_row = rows * (-(-n // lanes) + _ACROSS_LANES)
+        return [axis] if 2 * n * -(-rows // lanes) < row_by_row else []
+
+    def each(self, rule: Callable[[_Row], None]) -> None:
+        """Apply a rule to the row at the indices that are set, or to all along the axis."""
+
+        def at(start: Index, count: int) -> None:
+            self._known = {}
+            self._places = []
+            self._start, self._count = start, count
+            if self.is_written_out:
+                starts = [start] if self.is_many else range(0, self.size, self.lanes)
+                for chosen in product(*[range(n) for _, n in self.others]):
+                    for place in starts:
+                        self._places.append(self._chosen(chosen, place, count))
+            rule(self)
+
+        if self.is_many:
+            self.emitter.chunks(self.size, self.lanes, at, written_out=1)
+        else:
+            at(0, 1)
+
+    def _chosen(self, chosen: Sequence[int], start: Index, count: int) -> Place:
+        here = list(self.indices)
+        for (i, _), index in zip(self.others, chosen, strict=True):
+            here[i] = index
+        here[self.axis] = start
+        if not self.is_many:
+            assert isinstance(start, int)
+            count = min(self.lanes, self.size - start)
+        return Place(here, self.axis, self.lanes, count)
 
     def number(self, x: float, lanes: int | None = None) -> Value:
         """Return a number in all lanes."""
@@ -97,12 +137,12 @@ class _Row:
         step: Callable[[Place, list[Value]], list[Value]],
         combine: Callable[[Value, Value], Value],
     ) -> list[Value]:
-        """Accumulate over the pieces and then over the lanes; return scalars."""
+        """Accumulate over the pieces and then over the lanes; return one number a row."""
         f, accs = self.f, [self.number(x) for x in initial]
         if self.is_written_out:
             for place in self._places:
                 accs = step(place, accs)
-            return [f.fold(acc, combine) for acc in accs]
+            return accs if self.is_many else [f.fold(acc, combine) for acc in accs]
         here = list(self.indices)
 
         def inner(accs: list[Value]) -> list[Value]:
@@ -143,7 +183,9 @@ class _Row:
 
     def write_one(self, value: Value) -> None:
         """Write the one result of the row."""
-        place = Place(list(self.indices), self.axis, 1, 1)
+        here = list(self.indices)
+        here[self.axis] = self._start
+        place = Place(here, self.axis, self.width, self._count)
         self.emitter.store(value, self.node, self.shaped.writes[self.node], place)
 
     def once(self, place: Place, what: object, compute: Callable[[], Value]) -> Value:
@@ -160,7 +202,7 @@ class _Row:
 
         def compute() -> Value:
             value = self.emitter.value(x, self.shaped, place)
-            partial = place.count < place.lanes
+            partial = place.count < place.lanes and not self.is_many
             return self.emitter.only_first(value, place.count, fill) if partial else value
 
         return self.once(place, (x, fill), compute)
@@ -211,12 +253,12 @@ class _Row:
             return [f.add(accs[0], e), f.add(accs[1], f.select(is_top, one, zero))]
 
         rest, ties = self.fold([0.0, 0.0], step, f.add)
-        return f.add(rest, f.sub(ties, self.number(1.0, 1)))
+        return f.add(rest, f.sub(ties, self.number(1.0, self.width)))
 
 
 def _softmax(row: _Row) -> None:
     f, top = row.f, row.largest()
-    total = f.splat(f.add(row.rest(top), row.number(1.0, 1)), row.lanes)
+    total = f.splat(f.add(row.rest(top), row.number(1.0, row.width)), row.lanes)
     row.write(lambda place: f.div(row.exponential(place, top), total))
 
 
@@ -228,7 +270,7 @@ def _log_softmax(row: _Row) -> None:
 
 def _logsumexp(row: _Row) -> None:
     f, top = row.f, row.largest()
-    largest = f.lane(top, 0)
+    largest = top if row.is_many else f.lane(top, 0)
     found = f.add(largest, f.math("log1p", row.rest(top)))
     # Beside an infinity (or where all are -inf) the largest element is the answer.
     row.write_one(f.select(f.is_finite(largest), found, largest))
@@ -238,7 +280,7 @@ def _residual(row: _Row) -> None:
     f, g, top = row.f, row.node.inputs[1], row.largest()
     one = row.number(1.0)
     rest = row.rest(top)
-    total = f.splat(f.add(rest, row.number(1.0, 1)), row.lanes)
+    total = f.splat(f.add(rest, row.number(1.0, row.width)), row.lanes)
     # 1 - p of the largest: the only share that may be close to 1.
     complement = f.div(f.splat(rest, row.lanes), total)
     (g_total,) = row.fold(

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from chainrule.core.errors import ArgumentError, ChainruleError
 from chainrule.core.graph import Graph, Node
 from chainrule.core.types import Array
 from chainrule.native.emit import Emitter
-from chainrule.native.ir import Function, Value, module_text
+from chainrule.native.ir import Function, Kind, Value, module_text
 from chainrule.native.jit import compile_module
 from chainrule.native.lower import lower
 from chainrule.native.places import stored_kind
 from chainrule.native.target import host_target
 from chainrule.native.unsupported import UnsupportedError
 from chainrule.passes.fuse import fuse
+
+#: Vectors of a row up to which copying it is written out.
+_WRITTEN_OUT = 8
 
 
 class TrainingLoop:
@@ -98,7 +102,8 @@ class TrainingLoop:
 
         The pointers are: each array of data; the order of the rows; where losses and predictions
         go; for each further input its two buffers; for each unread output its buffer. A step whose
-        loss is not finite is the last one; if something was wrong, the result is -1.
+        loss is not finite is the last one, and so is one in which something was wrong: then the
+        result is its number, counted from 1, with a minus.
         """
         f = Function(
             "train",
@@ -156,7 +161,7 @@ class TrainingLoop:
                 with f.when(stop):
                     f.store(f.i64(0), going)
         wrong = f.compare("ne", f.load(error, "i64"), f.i64(0))
-        f.return_value(f.select(wrong, f.i64(-1), f.load(done, "i64")))
+        f.return_value(f.select(wrong, f.neg(f.load(done, "i64")), f.load(done, "i64")))
         return f
 
     def _gather(
@@ -169,15 +174,9 @@ class TrainingLoop:
                 kind = stored_kind(x.type.dtype)
                 width = x.type.size // self.rows
                 lanes = min(host_target().vector_bits // 32, 1 << max(width - 1, 0).bit_length())
-                start, to = f.mul(chosen, f.i64(width)), f.mul(r, f.i64(width))
-                for at in range(0, width, lanes):
-                    count = min(lanes, width - at)
-                    read = f.pointer(source, f.add(start, f.i64(at)), kind)
-                    write = f.pointer(target, f.add(to, f.i64(at)), kind)
-                    if count == lanes:
-                        f.store(f.load(read, kind, lanes), write)
-                    else:
-                        f.store_first(f.load_first(read, kind, lanes, count), write, count)
+                read = f.pointer(source, f.mul(chosen, f.i64(width)), kind)
+                write = f.pointer(target, f.mul(r, f.i64(width)), kind)
+                _copy(f, read, write, kind, width, lanes)
 
     # Running --------------------------------------------------------------------------------
 
@@ -215,17 +214,70 @@ class TrainingLoop:
             A loss a step: fewer than ``steps`` if one was not finite, which is the last.
 
         Raises:
-            IndexError: an index that the step reads is out of bounds.
+            ArgumentError: arrays that do not fit the step, or rows that the data does not have.
+            Exception: what ``graph.evaluate`` raises for a batch with a bad value in it. The state
+                is then as it was before that batch.
         """
+        self._check(data, order, first, steps, predictions)
         losses = np.empty(steps, self.graph.outputs[0].type.dtype)
         pairs = [array for pair in self.state for array in pair]
         arrays = [*data, order, losses, predictions, *pairs, *self.unread.values()]
         pointers = (ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
         done = self._run(ctypes.addressof(pointers), self._arena, first, steps, self._parity)
         if done < 0:
-            raise IndexError("an index that the step reads is out of bounds")
+            self._parity = (self._parity - done - 1) % 2
+            self._explain(data, order[(first - done - 1) * self.rows :][: self.rows])
         self._parity = (self._parity + done) % 2
         return losses[:done]
+
+    def _check(
+        self, data: Sequence[Array], order: Array, first: int, steps: int, predictions: Array
+    ) -> None:
+        """Refuse what the code would read or write outside of."""
+        for i, (x, node) in enumerate(zip(data, self.graph.inputs, strict=False)):
+            kind = node.type
+            fits = x.shape[1:] == kind.shape[1:] and x.dtype == kind.dtype
+            if not fits or not x.flags.c_contiguous or len(x) != len(data[0]):
+                rows = f"C-ordered rows of type {kind.dtype}{list(kind.shape[1:])}"
+                raise ArgumentError(f"data[{i}]", f"{x.dtype}{list(x.shape)}", rows)
+        end = (first + steps) * self.rows
+        chosen = order[first * self.rows : end]
+        if first < 0 or len(chosen) != steps * self.rows or order.dtype != np.int64:
+            raise ArgumentError("order", f"{order.dtype}{list(order.shape)}", f"{end} rows, int64")
+        # Seen as numbers without a sign, negative ones are the largest: one pass is enough.
+        if steps and int(np.maximum.reduce(chosen.view(np.uint64))) >= len(data[0]):
+            came = f"rows from {chosen.min()} to {chosen.max()}"
+            raise ArgumentError("order", came, f"rows of the {len(data[0])} that there are")
+        kind = self.graph.outputs[1].type
+        fits = predictions.dtype == kind.dtype and predictions.flags.c_contiguous
+        if not fits or predictions.size < end * (kind.size // self.rows):
+            came = f"{predictions.dtype}{list(predictions.shape)}"
+            raise ArgumentError("predictions", came, f"{end} C-ordered rows of type {kind.dtype}")
+
+    def _explain(self, data: Sequence[Array], chosen: Array) -> NoReturn:
+        """Evaluate a batch that has something wrong in it, to raise what NumPy raises."""
+        state = [pair[self._parity] for pair in self.state]
+        with np.errstate(all="ignore"):
+            self.graph.evaluate(*[x[chosen] for x in data], *state)
+        raise ChainruleError("native code found an error that NumPy does not find; please report")
+
+
+def _copy(f: Function, read: str, write: str, kind: Kind, count: int, lanes: int) -> None:
+    """Copy elements that lie side by side, so many at once."""
+    full, left = divmod(count, lanes)
+
+    def one(at: Value | int) -> None:
+        f.store(f.load(f.pointer(read, at, kind), kind, lanes), f.pointer(write, at, kind))
+
+    if full <= _WRITTEN_OUT:
+        for i in range(full):
+            one(i * lanes)
+    else:
+        with f.loop(full * lanes, lanes) as at:
+            one(at)
+    if left:
+        last = f.load_first(f.pointer(read, full * lanes, kind), kind, lanes, left)
+        f.store_first(last, f.pointer(write, full * lanes, kind), left)
 
 
 def _choose(f: Function, condition: Value, if_true: str, if_false: str) -> str:

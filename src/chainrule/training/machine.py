@@ -149,7 +149,11 @@ class MachineEpochs:
             loop.set_state(compilation.first.contents())
             count = 1 if each else min(self._pieces[rows], batches - done)
             begin = time.perf_counter()
-            losses = loop.run(self._arrays, order, done, count, predictions)
+            try:
+                losses = loop.run(self._arrays, order, done, count, predictions)
+            except Exception:
+                compilation.first.put_written(loop.results())  # of the steps before
+                raise
             seconds = time.perf_counter() - begin
             compilation.first.put_written(loop.results())
             stretch = slice(done * rows, (done + len(losses)) * rows)
