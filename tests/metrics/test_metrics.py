@@ -78,7 +78,7 @@ def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(ArgumentError) as caught:
         metric_maker("acuracy")
     assert str(caught.value) == (
-        "metrics: got 'acuracy'; expected names among accuracy, top_k, precision, recall, f1, "
+        "metrics: got 'acuracy'; expected names among accuracy, error_rate, top_k, precision, recall, f1, "
         "fbeta, roc_auc, confusion_matrix, mse, mae, rmse, r2. Did you mean 'accuracy' or "
         "'top_k_accuracy' or 'binary_accuracy'?"
     )
@@ -374,3 +374,14 @@ def test_weights_are_one_a_sample() -> None:
     with pytest.raises(ShapeError) as caught:
         MeanSquaredError().update(np.zeros(2), np.zeros(2), np.ones(3))
     assert str(caught.value) == "sample_weight: got 3 weights; expected 2, one a sample."
+
+
+def test_the_error_rate_is_what_accuracy_lacks() -> None:
+    rng = np.random.default_rng(0)
+    y, prediction, weight = rng.integers(0, 3, 50), rng.normal(size=(50, 3)), rng.uniform(size=50)
+    for weights in (None, weight):
+        right, wrong = METRICS["accuracy"](), METRICS["error_rate"]()
+        right.update(y, prediction, weights)
+        wrong.update(y, prediction, weights)
+        assert right.result() + wrong.result() == pytest.approx(1.0)
+    assert np.isnan(METRICS["error_rate"]().result())

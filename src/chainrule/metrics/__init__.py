@@ -12,7 +12,7 @@ from chainrule.losses import NAMES as LOSS_NAMES
 from chainrule.losses import Loss, loss_from_config, loss_to_config
 from chainrule.losses import loss as find_loss
 from chainrule.metrics.base import MeanLoss, MeanMetric, MeanOf, Metric
-from chainrule.metrics.classes import Accuracy, ClassMetric, TopK
+from chainrule.metrics.classes import Accuracy, ClassMetric, ErrorRate, TopK
 from chainrule.metrics.confusion import F1, ConfusionMatrix, FBeta, Precision, Recall
 from chainrule.metrics.ranking import RocAuc
 from chainrule.metrics.regression import (
@@ -29,6 +29,7 @@ __all__ = [
     "Accuracy",
     "ClassMetric",
     "ConfusionMatrix",
+    "ErrorRate",
     "FBeta",
     "MeanAbsoluteError",
     "MeanLoss",
@@ -56,6 +57,7 @@ METRICS: dict[str, type[Metric]] = {
     kind.name: kind
     for kind in (
         Accuracy,
+        ErrorRate,
         TopK,
         Precision,
         Recall,

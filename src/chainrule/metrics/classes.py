@@ -243,6 +243,24 @@ class Accuracy(_Share):
         return hits
 
 
+class ErrorRate(Accuracy):
+    """Share of wrong answers: ``mean I(guess ≠ y)``, the lecture's error rate.
+
+    The arguments are those of ``Accuracy``.
+
+    >>> metric = ErrorRate()
+    >>> metric.update(np.array([0, 1, 1, 1]), np.array([[2.0, 1.0]] * 4))
+    >>> metric.result()
+    0.75
+    """
+
+    name = "error_rate"
+
+    def result(self) -> float:
+        """Return the share."""
+        return 1.0 - super().result()
+
+
 class TopK(_Share):
     """Share of samples whose class is among the k with the largest outputs.
 

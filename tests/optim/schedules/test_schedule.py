@@ -204,3 +204,8 @@ def test_schedules_of_ones_own() -> None:
     assert w.item() == pytest.approx(-0.1)
     with pytest.raises(NotImplementedError):
         Schedule()(0)
+
+
+def test_a_plateau_is_a_callbacks_matter() -> None:
+    with pytest.raises(ArgumentError, match=r"learning_rate: got a ReduceOnPlateau.*cr\.Reduce"):
+        cr.optim.SGD(cr.optim.schedules.ReduceOnPlateau())  # type: ignore[arg-type]

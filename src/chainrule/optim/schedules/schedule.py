@@ -195,6 +195,13 @@ def as_schedule(given: Rate, argument: str = "learning_rate") -> float | Schedul
         )
     if isinstance(given, Mapping):
         return from_config(given)
+    if type(given).__name__ == "ReduceOnPlateau":
+        raise ArgumentError(
+            argument,
+            "a ReduceOnPlateau, which needs a quantity in each epoch",
+            "a number, or a schedule of the step",
+            "Give fit the callback cr.ReduceLROnPlateau(monitor=...).",
+        )
     if callable(given) and not isinstance(given, type | Operand):
         return FunctionOfStep(_of_the_step(given))
     return checked(argument, given)  # type: ignore[arg-type]
