@@ -78,9 +78,9 @@ def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(ArgumentError) as caught:
         metric_maker("acuracy")
     assert str(caught.value) == (
-        "metrics: got 'acuracy'; expected names among accuracy, error_rate, top_k, precision, recall, f1, "
-        "fbeta, roc_auc, confusion_matrix, mse, mae, rmse, r2. Did you mean 'accuracy' or "
-        "'top_k_accuracy' or 'binary_accuracy'?"
+        "metrics: got 'acuracy'; expected names among accuracy, error_rate, top_k, precision, "
+        "recall, f1, fbeta, roc_auc, confusion_matrix, mse, mae, rmse, r2. Did you mean "
+        "'accuracy' or 'top_k_accuracy' or 'binary_accuracy'?"
     )
     with pytest.raises(DtypeError, match=r"^metrics: got a int; expected names among accuracy, "):
         metric_maker(3)  # type: ignore[arg-type]
