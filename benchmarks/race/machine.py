@@ -25,7 +25,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": processor(),
         "cores": len(available(0)) if available else os.cpu_count(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "thread_settings": {k: os.environ[k] for k in THREAD_SETTINGS if k in os.environ},
