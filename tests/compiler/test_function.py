@@ -717,3 +717,46 @@ def test_compiled_functions_can_be_pickled() -> None:
     fast(X, W)
     again = pickle.loads(pickle.dumps(fast))  # noqa: S301
     agree(again(X, W), layer(X, W))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, n: x * (n in {3, 4}),
+        lambda x, n: x * {3: 2.0}.get(n, 1.0),
+        lambda x, n: x * isinstance(n, int),
+        lambda x, n: x * n.bit_length() if isinstance(n, int) else x,
+        lambda x, n: x * {"3": 2.0}.get(str(n), 9.0),
+        lambda x, n: x * len(f"{n}"),
+        lambda x, n: x * len(f"{n!r}"),
+        lambda x, n: x * np.sqrt(n),
+        lambda x, n: x * np.exp(-n),
+        lambda x, n: x * (n**2 + abs(n)),
+        lambda x, n: x**n,
+        lambda x, n: n**x,
+        lambda x, n: np.multiply(x, n),
+    ],
+)
+def test_whatever_is_done_with_a_number(f: Any) -> None:
+    x = cr.tensor(np.array([1.0, 2.0]))
+    for n in (3, 4, 3):
+        agree(cr.compile(f)(x, n), f(x, n), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("f", "n"),
+    [
+        (lambda x, n: cr.reshape(x, (n, -1)), 3),
+        (lambda x, n: cr.split(x, n)[0], 9),
+        (lambda x, n: x * [1.0, 2.0][n], 2),
+        (lambda x, n: x + cr.tensor(np.arange(n + 8.0)), 2),
+        (lambda x, n: sum(x for _ in range(n)), 2.0),
+    ],
+)
+def test_errors_about_numbers_are_those_of_eager_execution(f: Any, n: Any) -> None:
+    x = cr.tensor(np.arange(8.0))
+    with pytest.raises(Exception) as eager:  # noqa: PT011 - whichever it is
+        f(x, n)
+    with pytest.raises(type(eager.value)) as static:
+        cr.compile(f)(x, n)
+    assert str(static.value) == str(eager.value)

@@ -168,7 +168,7 @@ class CompiledFunction:
             try:
                 made.build(args, options, self._likely_rows(call))
             except Exception as error:
-                problem = problem or error
+                problem = error  # the last one's numbers are what they are: as in eager execution
             else:
                 if by_value:
                     self._by_value[call.key] = by_value

@@ -492,6 +492,32 @@ class Number(Operand):
         """Shape and dtype of the number as an array of its own."""
         return ArrayType((), _default_dtype(self.kind))
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """What ``isinstance`` sees: the kind of number that it stands for."""
+        return self.kind
+
+    def _needs_value(self, *args: Any) -> Any:
+        known(self.node, f"what is done with a Python {self.kind.__name__}")
+
+    # Looking a number up, writing it down, and Python's arithmetic beyond + - * / take its value.
+    __hash__ = __str__ = __repr__ = __format__ = __abs__ = _needs_value  # type: ignore[assignment]
+
+    def __pow__(self, other: Any) -> Any:
+        return self._needs_value() if _is_number(other) else Operand.__pow__(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._needs_value() if _is_number(other) else Operand.__rpow__(self, other)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if all(map(_is_number, inputs)):
+            return self._needs_value()  # NumPy makes numbers of numbers
+        return Operand.__array_ufunc__(self, ufunc, method, *inputs, **options)  # type: ignore[attr-defined]
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) is Number or isinstance(x, int | float | np.generic)
+
 
 def _on_numbers(name: str) -> Any:
     """Return an operator that makes a number of two, and else does what arrays do."""

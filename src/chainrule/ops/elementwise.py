@@ -354,7 +354,7 @@ def power(x: TensorLike, y: TensorLike) -> Tensor:
     >>> power([2.0, 3.0], 3.0)
     Tensor([ 8., 27.], dtype=float32)
     """
-    if isinstance(y, int | float) and y == 2:
+    if type(y) is not Number and isinstance(y, int | float) and y == 2:
         return square(x)
     x, y = promote(x, y)
     return bind(power_p, x, y)
