@@ -20,7 +20,7 @@ from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import PRIMITIVES, Graph, Primitive
 from chainrule.core.tensor import bind, unknown
 from chainrule.core.types import Array, ArrayType, TupleType
-from chainrule.native.engine import NativeExecutor, write_program
+from chainrule.native.engine import Body, NativeExecutor, write_module
 from chainrule.native.unsupported import UnsupportedError
 from chainrule.ops.tuples import items
 
@@ -171,7 +171,7 @@ def test_threads_take_turns() -> None:
 def test_the_same_graph_has_the_same_code() -> None:
     def text() -> str:
         graph = cr.trace(cr.value_and_grad(lambda w: cr.square(cr.softmax(w @ w.T)).sum()))
-        return write_program(graph(np.ones((5, 5), "f4")))[0]
+        return write_module(Body(graph(np.ones((5, 5), "f4")), "body", 512))
 
     assert text() == text()
 

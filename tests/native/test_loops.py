@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.native.engine import write_program
+from chainrule.native.engine import Body
 from chainrule.native.loops import merged_axes
 
 
@@ -46,7 +46,7 @@ def test_programs_print() -> None:
     graph = cr.trace(lambda x, w: cr.relu(x @ w + 1.0).sum(axis=0))(
         np.ones((2, 3), "f4"), np.ones((3, 4), "f4")
     )
-    _, program = write_program(graph)
+    program = Body(graph, "body", 512).program
     text = program.show(graph.names)
     assert text.splitlines() == [
         "product matmul+add+relu for i0 < 2, i1 < 4:",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from chainrule.core.errors import ArgumentError
-from chainrule.core.graph import Graph, Node
+from chainrule.core.graph import Graph
 from chainrule.core.types import Array
 from chainrule.native.emit import Emitter
 from chainrule.native.ir import Function, module_text
@@ -20,41 +19,57 @@ from chainrule.native.target import host_target
 from chainrule.passes.fuse import fuse
 
 
-def write_program(graph: Graph, vector_bits: int = 512) -> tuple[str, Any]:
-    """Return the LLVM module of a graph, and the program that it was written from.
+class Body:
+    """A graph's nests as a function ``(inputs..., outputs..., arena, error)`` of an LLVM module.
 
-    The function ``run(pointers, arena)`` takes an array of pointers to the inputs and then the
-    outputs, and returns 1 if it found something wrong.
+    Args:
+        graph: the graph.
+        name: name of the function; nothing outside of the module calls it.
+        vector_bits: width of the target's vector registers.
+
+    Attributes:
+        kernels: what the graph was fused into.
+        program: their nests, and where values lie.
+        function: the code.
+        globals: definitions of the constants that it reads.
+        pointers: how many pointers it takes before the arena's.
 
     Raises:
         UnsupportedError: the graph has something that native code cannot do yet.
     """
-    kernels = fuse(graph)
-    program = lower(graph, kernels)
-    ends = [*graph.inputs, *program.outputs]
-    body = Function(
-        "body",
-        [*[("ptr", f"a{i}") for i in range(len(ends))], ("ptr", "arena"), ("ptr", "error")],
-        linkage="internal",
-    )
-    pointers: dict[Node, str] = {node: f"%a{i}" for i, node in enumerate(ends)}
-    emitter = Emitter(program, body, pointers, "%arena", vector_bits)
-    emitter.emit()
-    body.return_value()
+
+    def __init__(self, graph: Graph, name: str, vector_bits: int) -> None:
+        self.kernels = fuse(graph)
+        self.program = lower(graph, self.kernels)
+        ends = [*graph.inputs, *self.program.outputs]
+        self.pointers = len(ends)
+        names = [f"a{i}" for i in range(len(ends))]
+        taken = [("ptr", each) for each in (*names, "arena", "error")]
+        self.function = Function(name, taken, linkage="internal")
+        places = {node: f"%{each}" for node, each in zip(ends, names, strict=True)}
+        emitter = Emitter(self.program, self.function, places, "%arena", vector_bits)
+        emitter.emit()
+        self.function.return_value()
+        self.globals = emitter.globals
+
+    def call(self, f: Function, pointers: Sequence[str], error: str) -> None:
+        """Call it from another function of the module."""
+        given = ", ".join(f"ptr {p}" for p in (*pointers, "%arena", error))
+        f.emit(f"call void @{self.function.name}({given})")
+
+
+def write_module(body: Body) -> str:
+    """Return the LLVM module of a graph.
+
+    Its function ``run(pointers, arena)`` takes an array of pointers to the inputs and then the
+    outputs, and returns 1 if it found something wrong.
+    """
     run = Function("run", [("ptr", "pointers"), ("ptr", "arena")], "i64")
-    error = f"%{run.fresh('error')}"
-    run.emit(f"{error} = alloca i64")
-    run.store(run.i64(0), error)
-    given = []
-    for i in range(len(ends)):
-        slot = f"%{run.fresh('slot')}"
-        run.emit(f"{slot} = getelementptr ptr, ptr %pointers, i64 {i}")
-        pointer = f"%{run.fresh('a')}"
-        run.emit(f"{pointer} = load ptr, ptr {slot}")
-        given.append(f"ptr {pointer}")
-    run.emit(f"call void @body({', '.join([*given, 'ptr %arena', f'ptr {error}'])})")
+    error = run.variable(run.i64(0))
+    pointers = [run.element_pointer("%pointers", i) for i in range(body.pointers)]
+    body.call(run, pointers, error)
     run.return_value(run.load(error, "i64"))
-    return module_text([body, run], emitter.globals), program
+    return module_text([body.function, run], body.globals)
 
 
 class NativeExecutor:
@@ -76,9 +91,9 @@ class NativeExecutor:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.kernels = fuse(graph)
-        text, self.program = write_program(graph, host_target().vector_bits)
-        self.compiled = compile_module(text)
+        body = Body(graph, "body", host_target().vector_bits)
+        self.kernels, self.program = body.kernels, body.program
+        self.compiled = compile_module(write_module(body))
         self._run = self.compiled.function(
             "run", ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p]
         )

@@ -526,6 +526,20 @@ class Function:
         self.emit(f"{name} = getelementptr inbounds {type_of(kind)}, ptr {base}, i64 {offset.text}")
         return name
 
+    def element_pointer(self, pointers: str, i: int) -> str:
+        """Return a register with element ``i`` of an array of pointers."""
+        slot, register = f"%{self.fresh('slot')}", f"%{self.fresh('q')}"
+        self.emit(f"{slot} = getelementptr ptr, ptr {pointers}, i64 {i}")
+        self.emit(f"{register} = load ptr, ptr {slot}")
+        return register
+
+    def variable(self, value: Value) -> str:
+        """Return a register that points to a new variable, which holds a value."""
+        name = f"%{self.fresh('variable')}"
+        self.emit(f"{name} = alloca {value.type}")
+        self.store(value, name)
+        return name
+
     def load(self, pointer: str, kind: Kind, lanes: int = 1) -> Value:
         """Read from an address; a vector need only be aligned as its elements are."""
         align = max(1, BITS[kind] // 8)

@@ -13,16 +13,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ChainruleError
-from chainrule.core.graph import Graph, Node
+from chainrule.core.graph import Graph
 from chainrule.core.types import Array
-from chainrule.native.emit import Emitter
+from chainrule.native.engine import Body
 from chainrule.native.ir import Function, Kind, Value, module_text
 from chainrule.native.jit import compile_module
-from chainrule.native.lower import lower
 from chainrule.native.places import stored_kind
 from chainrule.native.target import host_target
 from chainrule.native.unsupported import UnsupportedError
-from chainrule.passes.fuse import fuse
 
 #: Vectors of a row up to which copying it is written out.
 _WRITTEN_OUT = 8
@@ -49,7 +47,6 @@ class TrainingLoop:
         self.rows = graph.inputs[0].type.shape[0]
         if any(x.type.shape[:1] != (self.rows,) for x in graph.inputs[:data]):
             raise UnsupportedError("inputs that are no rows of the data")
-        self.kernels = fuse(graph)
         self._compile()
         #: For each input that is state: its two buffers, the same one twice if no step writes it.
         self.state = [self._buffers(i) for i in range(data, len(graph.inputs))]
@@ -71,25 +68,15 @@ class TrainingLoop:
 
     def _compile(self) -> None:
         graph = self.graph
-        program = lower(graph, self.kernels)
-        ends = [*graph.inputs, *program.outputs]
-        step = Function(
-            "step",
-            [*[("ptr", f"a{i}") for i in range(len(ends))], ("ptr", "arena"), ("ptr", "error")],
-            linkage="internal",
-        )
-        pointers: dict[Node, str] = {node: f"%a{i}" for i, node in enumerate(ends)}
-        emitter = Emitter(program, step, pointers, "%arena", host_target().vector_bits)
-        emitter.emit()
-        step.return_value()
-        self.program = program
-        self._batch_offsets, size = [], -(-program.arena_bytes // 64) * 64
+        step = Body(graph, "step", host_target().vector_bits)
+        self.kernels, self.program = step.kernels, step.program
+        self._batch_offsets, size = [], -(-step.program.arena_bytes // 64) * 64
         for x in graph.inputs[: self.data]:
             self._batch_offsets.append(size)
             size += -(-x.type.size * x.type.dtype.itemsize // 64) * 64
         self._raw = np.zeros(size + 64, np.uint8)
         self._arena = self._raw.ctypes.data + (-self._raw.ctypes.data) % 64
-        text = module_text([step, self._loop(len(ends))], emitter.globals)
+        text = module_text([step.function, self._loop(step)], step.globals)
         self.compiled = compile_module(text)
         self._run = self.compiled.function(
             "train",
@@ -97,7 +84,7 @@ class TrainingLoop:
             [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64],
         )
 
-    def _loop(self, count: int) -> Function:
+    def _loop(self, step: Body) -> Function:
         """Write ``train(pointers, arena, first, steps, parity)``: the number of good steps.
 
         The pointers are: each array of data; the order of the rows; where losses and predictions
@@ -114,10 +101,7 @@ class TrainingLoop:
         taken = iter(range(1 << 30))
 
         def pointer() -> str:
-            slot, register = f"%{f.fresh('slot')}", f"%{f.fresh('q')}"
-            f.emit(f"{slot} = getelementptr ptr, ptr %pointers, i64 {next(taken)}")
-            f.emit(f"{register} = load ptr, ptr {slot}")
-            return register
+            return f.element_pointer("%pointers", next(taken))
 
         graph = self.graph
         data = [pointer() for _ in range(self.data)]
@@ -125,15 +109,8 @@ class TrainingLoop:
         state = [(pointer(), pointer()) for _ in graph.inputs[self.data :]]
         unread = [pointer() for source in self.successors if source is None]
         batches = [f.pointer("%arena", offset, "i8") for offset in self._batch_offsets]
-        error = f"%{f.fresh('error')}"
-        f.emit(f"{error} = alloca i64")
-        f.store(f.i64(0), error)
-        done = f"%{f.fresh('done')}"
-        f.emit(f"{done} = alloca i64")
-        f.store(f.i64(0), done)
-        going = f"%{f.fresh('going')}"
-        f.emit(f"{going} = alloca i64")
-        f.store(Value("%steps", "i64"), going)
+        error, done = f.variable(f.i64(0)), f.variable(f.i64(0))
+        going = f.variable(Value("%steps", "i64"))
         with f.loop(Value("%steps", "i64"), hint="s") as s:  # noqa: SIM117 - s is used inside
             with f.when(f.compare("lt", s, f.load(going, "i64"))):
                 place = f.add(Value("%first", "i64"), s)
@@ -152,8 +129,7 @@ class TrainingLoop:
                 results, free = [loss, out], iter(unread)
                 for source in self.successors:
                     results.append(next(free) if source is None else writes[source - self.data])
-                given = ", ".join(f"ptr {p}" for p in [*batches, *reads, *results])
-                f.emit(f"call void @step({given}, ptr %arena, ptr {error})")
+                step.call(f, [*batches, *reads, *results], error)
                 f.store(f.add(s, f.i64(1)), done)
                 finite = f.is_finite(f.load(loss, loss_kind))
                 wrong = f.compare("ne", f.load(error, "i64"), f.i64(0))
