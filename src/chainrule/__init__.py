@@ -35,6 +35,19 @@ from chainrule.nn.normalization import (
 )
 from chainrule.nn.shapes import Flatten, Input
 from chainrule.ops import random
+from chainrule.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    isfinite,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    not_equal,
+)
 from chainrule.ops.contract import matmul
 from chainrule.ops.control import cond, scan, while_loop
 from chainrule.ops.creation import (
@@ -52,30 +65,18 @@ from chainrule.ops.creation import (
 from chainrule.ops.elementwise import (
     abs,
     add,
-    cast,
     cos,
     divide,
-    equal,
     erf,
     exp,
     expm1,
     floor,
-    greater,
-    greater_equal,
-    isfinite,
-    isnan,
-    less,
-    less_equal,
     log,
     log1p,
-    logical_and,
-    logical_not,
-    logical_or,
     maximum,
     minimum,
     multiply,
     negative,
-    not_equal,
     power,
     rsqrt,
     sigmoid,
@@ -113,6 +114,7 @@ from chainrule.ops.functional import (
     var,
 )
 from chainrule.ops.index import gather, scatter_add, segment_sum, take, take_along_axis
+from chainrule.ops.promotion import cast
 from chainrule.ops.reduce import argmax, cumsum, max, mean, min, sum
 from chainrule.ops.shape import (
     broadcast_to,

@@ -11,7 +11,8 @@ import chainrule as cr
 from chainrule.core.graph import Graph
 from chainrule.core.tensor import Tensor, bind, recording, unknown
 from chainrule.core.types import ArrayType
-from chainrule.ops.elementwise import cast_p, identity
+from chainrule.ops.elementwise import identity
+from chainrule.ops.promotion import cast_p
 from chainrule.ops.reduce import sum_bound
 from chainrule.ops.shape import broadcast_to_p, reshape_p, slice_p
 from chainrule.passes import canonicalize, specialize, stabilize

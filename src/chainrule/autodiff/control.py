@@ -14,12 +14,13 @@ from chainrule.autodiff.partition import Joint, moved_outputs
 from chainrule.core.graph import Graph, Node
 from chainrule.core.tensor import Tensor, bind, in_place_of, recording
 from chainrule.core.types import INT64, ArrayType
+from chainrule.ops.comparison import less
 from chainrule.ops.control.branch import cond_p
 from chainrule.ops.control.looping import while_p
 from chainrule.ops.control.scanning import scan_p
 from chainrule.ops.control.subgraph import apply_graph, closed, placeholder
 from chainrule.ops.creation import zeros, zeros_like
-from chainrule.ops.elementwise import add, less, subtract
+from chainrule.ops.elementwise import add, subtract
 from chainrule.ops.tuples import items
 
 #: A tuple's tangents or cotangents: ``None`` for an element that has none.

@@ -27,7 +27,8 @@ from chainrule.core.tensor import (
 from chainrule.core.tree import leaves, rebuild, tree_map
 from chainrule.core.types import FLOAT64, Shape, is_float
 from chainrule.ops.creation import ones_like, zeros, zeros_like
-from chainrule.ops.elementwise import add, as_float, cast, identity, identity_p
+from chainrule.ops.elementwise import add, identity, identity_p
+from chainrule.ops.promotion import as_float, cast
 from chainrule.ops.reduce import sum_bound
 from chainrule.ops.shape import reshape, stack
 from chainrule.ops.tuples import item_p

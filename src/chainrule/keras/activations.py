@@ -22,7 +22,7 @@ from chainrule.nn.activations import Activation as Description
 from chainrule.nn.activations import activation as find_activation
 from chainrule.ops import elementwise, functional
 from chainrule.ops import softmax as shares
-from chainrule.ops.elementwise import as_float
+from chainrule.ops.promotion import as_float
 
 _gelu, _gelu_tanh = functional.gelu, functional.gelu_tanh
 hard_sigmoid, hard_silu, hard_swish = (

@@ -17,8 +17,9 @@ from chainrule.keras.serialization import (
     is_serialized,
     serialize_keras_object,
 )
-from chainrule.ops.elementwise import as_float, maximum, sqrt, square
+from chainrule.ops.elementwise import maximum, sqrt, square
 from chainrule.ops.functional import clip
+from chainrule.ops.promotion import as_float
 from chainrule.ops.reduce import sum as sum_
 
 #: Keras's ε, which keeps divisions finite.

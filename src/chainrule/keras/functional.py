@@ -19,7 +19,7 @@ from chainrule.keras.serialization import (
 )
 from chainrule.keras.symbolic import KerasTensor, Node, array_of, flat, map_structure, symbols
 from chainrule.nn.module import Module
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.ops.shape import concatenate, reshape
 
 

@@ -24,8 +24,8 @@ from chainrule.keras.arguments import missing
 from chainrule.keras.layers.base import Adapted
 from chainrule.keras.layers.weighted import new_name
 from chainrule.keras.symbolic import apply, array_of, symbols
+from chainrule.ops import comparison, creation, elementwise, functional, index, promotion, reduce
 from chainrule.ops import contract as _contract
-from chainrule.ops import creation, elementwise, functional, index, reduce
 from chainrule.ops import shape as _shape
 from chainrule.ops import softmax as _softmax
 
@@ -95,20 +95,20 @@ sign, floor = _exported(elementwise.sign, "sign"), _exported(elementwise.floor, 
 erf = _exported(elementwise.erf, "erf")
 maximum = _exported(elementwise.maximum, "maximum")
 minimum = _exported(elementwise.minimum, "minimum")
-equal = _exported(elementwise.equal, "equal")
-not_equal = _exported(elementwise.not_equal, "not_equal")
+equal = _exported(comparison.equal, "equal")
+not_equal = _exported(comparison.not_equal, "not_equal")
 less, less_equal = (
-    _exported(elementwise.less, "less"),
-    _exported(elementwise.less_equal, "less_equal"),
+    _exported(comparison.less, "less"),
+    _exported(comparison.less_equal, "less_equal"),
 )
-greater = _exported(elementwise.greater, "greater")
-greater_equal = _exported(elementwise.greater_equal, "greater_equal")
-logical_and = _exported(elementwise.logical_and, "logical_and")
-logical_or = _exported(elementwise.logical_or, "logical_or")
-logical_not = _exported(elementwise.logical_not, "logical_not")
+greater = _exported(comparison.greater, "greater")
+greater_equal = _exported(comparison.greater_equal, "greater_equal")
+logical_and = _exported(comparison.logical_and, "logical_and")
+logical_or = _exported(comparison.logical_or, "logical_or")
+logical_not = _exported(comparison.logical_not, "logical_not")
 isnan, isfinite = (
-    _exported(elementwise.isnan, "isnan"),
-    _exported(elementwise.isfinite, "isfinite"),
+    _exported(comparison.isnan, "isnan"),
+    _exported(comparison.isfinite, "isfinite"),
 )
 matmul = _exported(_contract.matmul, "matmul")
 sum, mean = _exported(reduce.sum, "sum"), _exported(reduce.mean, "mean")
@@ -176,13 +176,13 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
 @_op
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return whether all elements are true."""
-    return reduce.min(elementwise.cast(x, "int32"), axis, keepdims) > 0
+    return reduce.min(promotion.cast(x, "int32"), axis, keepdims) > 0
 
 
 @_op
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return whether an element is true."""
-    return reduce.max(elementwise.cast(x, "int32"), axis, keepdims) > 0
+    return reduce.max(promotion.cast(x, "int32"), axis, keepdims) > 0
 
 
 @_op
@@ -237,8 +237,8 @@ def ceil(x: Any) -> Tensor:
 def divide_no_nan(x1: Any, x2: Any) -> Tensor:
     """Return ``x1 / x2``, and 0 where the divisor is 0."""
     y = as_tensor(x2)
-    safe = elementwise.where(elementwise.equal(y, 0), elementwise.add(y * 0.0, 1.0), y)
-    return elementwise.where(elementwise.equal(y, 0), 0.0, elementwise.divide(x1, safe))
+    safe = elementwise.where(comparison.equal(y, 0), elementwise.add(y * 0.0, 1.0), y)
+    return elementwise.where(comparison.equal(y, 0), 0.0, elementwise.divide(x1, safe))
 
 
 @_op
@@ -270,7 +270,7 @@ def normalize(x: Any, axis: int = -1, order: Any = 2, epsilon: float | None = No
 @_op
 def cast(x: Any, dtype: Any) -> Tensor:
     """Return a tensor in another dtype."""
-    return elementwise.cast(x, as_dtype(dtype))
+    return promotion.cast(x, as_dtype(dtype))
 
 
 @_op
@@ -322,7 +322,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
 @_op
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Tensor:
     """Return one-hot rows for labels."""
-    rows = functional.one_hot(elementwise.cast(x, "int64"), num_classes, dtype or "float32")
+    rows = functional.one_hot(promotion.cast(x, "int64"), num_classes, dtype or "float32")
     if axis in (-1, rows.ndim - 1):
         return rows
     order = list(range(rows.ndim - 1))
@@ -339,7 +339,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Tensor, Tensor]:
 @_op
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Tensor:
     """Return the loss of each output."""
-    y, p = as_tensor(target), elementwise.as_float(output)
+    y, p = as_tensor(target), promotion.as_float(output)
     values = _losses.binary_crossentropy(
         _shape.expand_dims(y, -1), _shape.expand_dims(p, -1), from_logits
     )

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core.errors import ShapeError
 from chainrule.core.tensor import Operand, Tensor, as_tensor
 from chainrule.core.types import Shape
-from chainrule.ops.elementwise import as_float, cast
+from chainrule.ops.promotion import as_float, cast
 from chainrule.ops.shape import concatenate, reshape
 
 

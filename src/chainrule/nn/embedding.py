@@ -17,8 +17,8 @@ from chainrule.nn.layers import Example, Layer, register
 from chainrule.nn.regularizers import RegularizerLike
 from chainrule.nn.regularizers import regularizer as find_regularizer
 from chainrule.ops.checks import checked
-from chainrule.ops.elementwise import cast
 from chainrule.ops.index import gather
+from chainrule.ops.promotion import cast
 
 
 @register

@@ -16,7 +16,7 @@ from chainrule.nn.initializers import initializer as find_initializer
 from chainrule.nn.module import Module, add_penalty
 from chainrule.nn.regularizers import RegularizerLike, describe_regularizer
 from chainrule.nn.regularizers import regularizer as find_regularizer
-from chainrule.ops.elementwise import as_float
+from chainrule.ops.promotion import as_float
 
 
 class Example(NamedTuple):

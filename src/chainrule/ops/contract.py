@@ -10,7 +10,7 @@ from chainrule.core.errors import ShapeError
 from chainrule.core.graph import Primitive, example
 from chainrule.core.tensor import Tensor, TensorLike, bind
 from chainrule.core.types import ArrayType, broadcast_shapes
-from chainrule.ops.elementwise import promote
+from chainrule.ops.promotion import promote
 from chainrule.ops.shape import reshape, swapaxes
 
 

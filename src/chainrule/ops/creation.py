@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from chainrule.core.tensor import Tensor, TensorLike, as_tensor, known
 from chainrule.core.types import DEFAULT_FLOAT, FLOAT64, Array, as_dtype
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 
 
 def tensor(x: TensorLike, dtype: npt.DTypeLike | None = None) -> Tensor:

@@ -1,202 +1,21 @@
-"""Elementwise operations: arithmetic, comparison, exponentials, trigonometry, selection.
+"""Elementwise operations: arithmetic, exponentials, trigonometry, selection.
 
-Each primitive is one block. ``partials`` holds, for each argument, ``(g, ans, *xs)`` to ``g`` times
-the partial derivative; being elementwise, it is its own transpose, and so serves both as the VJP
-and as the JVP. The simple rules come first, the tricky ones after.
+Each primitive is one block, made by ``definition.elementwise``. The simple rules come first, the
+tricky ones after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from chainrule.core.errors import DtypeError
-from chainrule.core.graph import Example, Primitive, Rule, example
-from chainrule.core.tensor import Number, Parameter, Tensor, TensorLike, as_tensor, bind
-from chainrule.core.types import (
-    BOOL,
-    DEFAULT_FLOAT,
-    Array,
-    ArrayType,
-    Dtype,
-    as_dtype,
-    broadcast_shapes,
-    is_float,
-    promote_dtypes,
-)
+from chainrule.core.graph import Example, Primitive, example
+from chainrule.core.tensor import Number, Tensor, TensorLike, as_tensor, bind
+from chainrule.core.types import BOOL, Array, Dtype, is_float
+from chainrule.ops.comparison import logical_or
+from chainrule.ops.definition import EXAMPLES, elementwise
 from chainrule.ops.erf import erf_array
-
-_EXAMPLES: dict[int, tuple[Example, ...]] = {
-    1: (example((2, 3)), example(()), example((0, 3))),
-    2: (
-        example((2, 3), (2, 3)),
-        example((2, 3), (3,)),
-        example((2, 1), (1, 3)),
-        example((), (2,)),
-        example((), ()),
-        example((0, 3), (1, 3)),
-    ),
-}
-
-
-def elementwise(
-    name: str,
-    eval: Rule,
-    *partials: Rule | None,
-    arity: int | None = None,
-    result: Dtype | None = None,
-    domain: tuple[float, float] = (-2.0, 2.0),
-    examples: Sequence[Example] | None = None,
-    symbol: str = "",
-    into: Rule | None = None,
-    lower: Rule | None = None,
-) -> Primitive:
-    """Define an elementwise primitive.
-
-    Args:
-        name: unique name.
-        eval: the NumPy function; it broadcasts.
-        partials: for each argument, ``(g, ans, *xs)`` to ``g · ∂ans/∂x`` (none for an operation
-            whose result is an integer or bool).
-        arity: number of arguments, where there are no partials to count.
-        result: dtype of the result (default: that of the last argument).
-        domain: open interval from which the arguments may come.
-        examples: where the standard ones (shapes that broadcast, 0-d, zero-size) do not fit.
-        symbol: how to write it in a formula.
-        into: ``eval`` into a given array (see ``Primitive``); a ufunc needs none.
-        lower: its native code (see ``Primitive``).
-    """
-
-    def type_rule(*types: ArrayType, **attrs: Any) -> ArrayType:
-        return ArrayType(broadcast_shapes(*[x.shape for x in types]), result or types[-1].dtype)
-
-    def jvp(ts: Sequence[Tensor | None], ans: Tensor, *xs: Tensor, **attrs: Any) -> Tensor:
-        terms = [
-            partial(t, ans, *xs, **attrs)
-            for t, partial in zip(ts, partials, strict=True)
-            if t is not None and partial is not None
-        ]
-        total: Tensor = reduce(add, terms)
-        return total
-
-    return Primitive(
-        name,
-        eval=eval,
-        type_rule=type_rule,
-        vjp=partials or (None,) * (arity or 1),
-        jvp=jvp,
-        domain=domain,
-        examples=_EXAMPLES[arity or len(partials)] if examples is None else examples,
-        symbol=symbol,
-        is_elementwise=True,
-        into=into,
-        lower=lower,
-    )
-
-
-# Arguments -----------------------------------------------------------------------------------
-
-
-def promote(x: TensorLike, y: TensorLike) -> tuple[Tensor, Tensor]:
-    """Return two operands as tensors of one dtype; Python numbers take the other's dtype."""
-    if type(x) is Parameter:
-        x = x.tensor()
-    if type(y) is Parameter:
-        y = y.tensor()
-    if type(x) is Tensor and type(y) is Tensor:
-        a, b = x.data, y.data
-        if a is not None and b is not None and a.dtype is b.dtype:
-            return x, y
-    elif type(y) is float or (type(y) is int and not isinstance(x, int)):
-        x = as_tensor(x)
-        return _meet_number(x, y)
-    elif type(x) is float or type(x) is int:
-        y, x = _meet_number(as_tensor(y), x)
-        return x, y
-    x, y = _as_operand(x, y), _as_operand(y, x)
-    dtype = promote_dtypes(x.dtype, y.dtype)
-    return cast(x, dtype), cast(y, dtype)
-
-
-def _meet_number(x: Tensor, number: int | float | Number) -> tuple[Tensor, Tensor]:
-    """Promote ``x`` with a Python number, which is weak: it takes the dtype of the array."""
-    dtype = x.dtype
-    if dtype.kind != "f":
-        if isinstance(number, float) or (type(number) is Number and number.kind is float):
-            dtype = DEFAULT_FLOAT
-        elif dtype == BOOL:
-            dtype = np.dtype("int64")
-        x = cast(x, dtype)
-    return x, number.in_dtype(dtype) if type(number) is Number else Tensor(
-        np.asarray(number, dtype)
-    )
-
-
-def _as_operand(x: TensorLike, other: TensorLike) -> Tensor:
-    """Turn a number met by an array into the array's dtype, where its kind allows."""
-    if type(x) is Number:
-        return x.tensor() if type(other) is Number else _meet_number(as_tensor(other), x)[1]
-    if isinstance(x, float | int | bool):
-        number = float(x) if isinstance(x, float) else x
-        if not isinstance(other, float | int | bool):
-            return (
-                _meet_number(as_tensor(other), number)[1] if type(x) is not bool else as_tensor(x)
-            )
-        return as_tensor(number)
-    return as_tensor(x)
-
-
-def as_float(x: TensorLike) -> Tensor:
-    """Return ``x`` as a tensor of floats; integers and bools become float32."""
-    x = as_tensor(x)
-    return x if is_float(x.dtype) else cast(x, DEFAULT_FLOAT)
-
-
-# Cast ----------------------------------------------------------------------------------------
-
-cast_p: Primitive = Primitive(
-    "cast",
-    eval=lambda x, *, dtype: x.astype(dtype),
-    type_rule=lambda x, *, dtype: ArrayType(x.shape, dtype),
-    vjp=(lambda g, ans, x, *, dtype: cast(g, x.dtype),),
-    jvp=lambda ts, ans, x, *, dtype: cast(ts[0], dtype),
-    examples=(
-        example((2, 3), dtype=np.dtype("float64")),
-        example((), dtype=np.dtype("int32")),
-        example((0,), dtype=BOOL),
-    ),
-    is_elementwise=True,
-    lower=lambda f, x, *, dtype: f.cast(x, dtype),
-    into=lambda out, x, *, dtype: np.copyto(out, x, casting="unsafe"),
-)
-
-
-def cast(x: TensorLike, dtype: npt.DTypeLike) -> Tensor:
-    """Convert to another dtype; between floats it carries gradients.
-
-    Args:
-        x: array of any shape.
-        dtype: the dtype to convert to.
-
-    Returns:
-        Array of the same shape.
-
-    Raises:
-        DtypeError: ``dtype`` is not one that Chainrule computes with.
-
-    >>> cast([1, 0], "bool")
-    Tensor([ True, False], dtype=bool)
-    """
-    given = as_tensor(x)
-    if given.data is not None and given.data.dtype is dtype:
-        return given
-    dtype = as_dtype(dtype)
-    return given if given.dtype == dtype else bind(cast_p, given, dtype=dtype)
-
+from chainrule.ops.promotion import as_float, cast, promote
 
 # Arithmetic ----------------------------------------------------------------------------------
 
@@ -588,7 +407,7 @@ maximum_p: Primitive = elementwise(
     lambda x, y, *, share: np.maximum(x, y),
     lambda g, ans, x, y, *, share: g * _winner(x > y, x == y, share, g.dtype),
     lambda g, ans, x, y, *, share: g * _winner(y > x, x == y, 1.0 - share, g.dtype),
-    examples=[Example(e.shapes, {"share": s}, {}) for s in (0.0, 0.5) for e in _EXAMPLES[2]],
+    examples=[Example(e.shapes, {"share": s}, {}) for s in (0.0, 0.5) for e in EXAMPLES[2]],
     symbol="max({0}, {1})",
     into=np.maximum,
     lower=lambda f, x, y, *, share: f.maximum(x, y),
@@ -599,7 +418,7 @@ minimum_p: Primitive = elementwise(
     lambda x, y, *, share: np.minimum(x, y),
     lambda g, ans, x, y, *, share: g * _winner(x < y, x == y, share, g.dtype),
     lambda g, ans, x, y, *, share: g * _winner(y < x, x == y, 1.0 - share, g.dtype),
-    examples=[Example(e.shapes, {"share": s}, {}) for s in (1.0, 0.5) for e in _EXAMPLES[2]],
+    examples=[Example(e.shapes, {"share": s}, {}) for s in (1.0, 0.5) for e in EXAMPLES[2]],
     symbol="min({0}, {1})",
     into=np.minimum,
     lower=lambda f, x, y, *, share: f.minimum(x, y),
@@ -706,97 +525,3 @@ def where(condition: TensorLike, x: TensorLike, y: TensorLike) -> Tensor:
     if condition.dtype != BOOL:
         raise DtypeError("condition", f"dtype {condition.dtype}", "bool", "Compare first: x != 0.")
     return bind(where_p, condition, *promote(x, y))
-
-
-# Comparison and logic ------------------------------------------------------------------------
-
-
-def _comparison(name: str, eval: Rule, symbol: str, lower: Rule) -> Primitive:
-    formula = f"{{0}} {symbol} {{1}}"
-    return elementwise(name, eval, arity=2, result=BOOL, symbol=formula, lower=lower)
-
-
-def _compare(how: str) -> Rule:
-    return lambda f, x, y: f.compare(how, x, y)
-
-
-equal_p: Primitive = _comparison("equal", np.equal, "==", _compare("eq"))
-not_equal_p: Primitive = _comparison("not_equal", np.not_equal, "!=", _compare("ne"))
-less_p: Primitive = _comparison("less", np.less, "<", _compare("lt"))
-less_equal_p: Primitive = _comparison("less_equal", np.less_equal, "≤", _compare("le"))
-greater_p: Primitive = _comparison("greater", np.greater, ">", _compare("gt"))
-greater_equal_p: Primitive = _comparison("greater_equal", np.greater_equal, "≥", _compare("ge"))
-logical_and_p: Primitive = _comparison(
-    "logical_and", np.logical_and, "and", lambda f, x, y: f.bits_and(f.truth(x), f.truth(y))
-)
-logical_or_p: Primitive = _comparison(
-    "logical_or", np.logical_or, "or", lambda f, x, y: f.bits_or(f.truth(x), f.truth(y))
-)
-logical_not_p: Primitive = elementwise(
-    "logical_not",
-    np.logical_not,
-    arity=1,
-    result=BOOL,
-    lower=lambda f, x: f.bits_xor(f.truth(x), f.like(f.truth(x), 1)),
-)
-isfinite_p: Primitive = elementwise(
-    "isfinite", np.isfinite, arity=1, result=BOOL, lower=lambda f, x: f.is_finite(x)
-)
-isnan_p: Primitive = elementwise(
-    "isnan", np.isnan, arity=1, result=BOOL, lower=lambda f, x: f.is_nan(x)
-)
-
-
-def equal(x: TensorLike, y: TensorLike) -> Tensor:
-    """Compare: ``x == y``, elementwise."""
-    return bind(equal_p, *promote(x, y))
-
-
-def not_equal(x: TensorLike, y: TensorLike) -> Tensor:
-    """Compare: ``x != y``, elementwise."""
-    return bind(not_equal_p, *promote(x, y))
-
-
-def less(x: TensorLike, y: TensorLike) -> Tensor:
-    """Compare: ``x < y``, elementwise."""
-    return bind(less_p, *promote(x, y))
-
-
-def less_equal(x: TensorLike, y: TensorLike) -> Tensor:
-    """Compare: ``x <= y``, elementwise."""
-    return bind(less_equal_p, *promote(x, y))
-
-
-def greater(x: TensorLike, y: TensorLike) -> Tensor:
-    """Compare: ``x > y``, elementwise."""
-    return bind(greater_p, *promote(x, y))
-
-
-def greater_equal(x: TensorLike, y: TensorLike) -> Tensor:
-    """Compare: ``x >= y``, elementwise."""
-    return bind(greater_equal_p, *promote(x, y))
-
-
-def logical_and(x: TensorLike, y: TensorLike) -> Tensor:
-    """Whether both hold, elementwise."""
-    return bind(logical_and_p, *promote(x, y))
-
-
-def logical_or(x: TensorLike, y: TensorLike) -> Tensor:
-    """Whether one of the two holds, elementwise."""
-    return bind(logical_or_p, *promote(x, y))
-
-
-def logical_not(x: TensorLike) -> Tensor:
-    """Whether it does not hold, elementwise."""
-    return bind(logical_not_p, as_tensor(x))
-
-
-def isfinite(x: TensorLike) -> Tensor:
-    """Whether it is neither infinite nor NaN, elementwise."""
-    return bind(isfinite_p, as_tensor(x))
-
-
-def isnan(x: TensorLike) -> Tensor:
-    """Whether it is NaN, elementwise."""
-    return bind(isnan_p, as_tensor(x))

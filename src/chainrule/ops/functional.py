@@ -11,12 +11,10 @@ from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
 from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind, mode
 from chainrule.core.types import FLOAT32, normalize_axis
 from chainrule.ops.checks import check_range
+from chainrule.ops.comparison import equal
 from chainrule.ops.elementwise import (
     abs,
-    as_float,
-    cast,
     divide,
-    equal,
     erf,
     expm1,
     maximum,
@@ -30,6 +28,7 @@ from chainrule.ops.elementwise import (
     tanh,
     where,
 )
+from chainrule.ops.promotion import as_float, cast
 from chainrule.ops.reduce import Axis, max, mean
 from chainrule.ops.shape import expand_dims, reshape, slice_axis
 

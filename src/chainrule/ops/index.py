@@ -22,7 +22,7 @@ from chainrule.core.types import (
     promote_dtypes,
 )
 from chainrule.ops.checks import check_range
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.ops.shape import broadcast_to, flip, reshape, slice_p, transpose
 
 _ROWS = np.array([[0, 2], [1, 1]])

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.core.errors import DtypeError
 from chainrule.core.tensor import Operand, Tensor, TensorLike, as_tensor
 from chainrule.core.types import BOOL
-from chainrule.ops import contract, elementwise, index, reduce, shape
+from chainrule.ops import comparison, contract, elementwise, index, promotion, reduce, shape
 
 
 def _reflected(function: Any) -> Any:
@@ -20,11 +20,11 @@ def _reflected(function: Any) -> Any:
 
 
 def _both(x: TensorLike, y: TensorLike) -> Tensor:
-    return elementwise.logical_and(*_bools("&", x, y))
+    return comparison.logical_and(*_bools("&", x, y))
 
 
 def _either(x: TensorLike, y: TensorLike) -> Tensor:
-    return elementwise.logical_or(*_bools("|", x, y))
+    return comparison.logical_or(*_bools("|", x, y))
 
 
 def _bools(operator: str, x: TensorLike, y: TensorLike) -> tuple[Tensor, Tensor]:
@@ -56,7 +56,7 @@ def _reduction(name: str) -> Any:
 _METHODS: dict[str, Any] = {
     "__neg__": elementwise.negative,
     "__abs__": elementwise.abs,
-    "__invert__": elementwise.logical_not,
+    "__invert__": comparison.logical_not,
     "__add__": elementwise.add,
     "__radd__": _reflected(elementwise.add),
     "__sub__": elementwise.subtract,
@@ -73,12 +73,12 @@ _METHODS: dict[str, Any] = {
     "__rand__": _reflected(_both),
     "__or__": _either,
     "__ror__": _reflected(_either),
-    "__eq__": elementwise.equal,
-    "__ne__": elementwise.not_equal,
-    "__lt__": elementwise.less,
-    "__le__": elementwise.less_equal,
-    "__gt__": elementwise.greater,
-    "__ge__": elementwise.greater_equal,
+    "__eq__": comparison.equal,
+    "__ne__": comparison.not_equal,
+    "__lt__": comparison.less,
+    "__le__": comparison.less_equal,
+    "__gt__": comparison.greater,
+    "__ge__": comparison.greater_equal,
     "__getitem__": index.getitem,
     "sum": _reduction("sum"),
     "mean": _reduction("mean"),
@@ -86,7 +86,7 @@ _METHODS: dict[str, Any] = {
     "min": _reduction("min"),
     "argmax": _reduction("argmax"),
     "cumsum": _reduction("cumsum"),
-    "astype": elementwise.cast,
+    "astype": promotion.cast,
     "reshape": shape.reshape,
     "transpose": shape.transpose,
     "flatten": shape.flatten,
@@ -116,19 +116,19 @@ _UFUNCS: dict[Any, Any] = {
     np.floor: elementwise.floor,
     np.maximum: elementwise.maximum,
     np.minimum: elementwise.minimum,
-    np.equal: elementwise.equal,
-    np.not_equal: elementwise.not_equal,
-    np.less: elementwise.less,
-    np.less_equal: elementwise.less_equal,
-    np.greater: elementwise.greater,
-    np.greater_equal: elementwise.greater_equal,
-    np.logical_and: elementwise.logical_and,
+    np.equal: comparison.equal,
+    np.not_equal: comparison.not_equal,
+    np.less: comparison.less,
+    np.less_equal: comparison.less_equal,
+    np.greater: comparison.greater,
+    np.greater_equal: comparison.greater_equal,
+    np.logical_and: comparison.logical_and,
     np.bitwise_and: _both,
     np.bitwise_or: _either,
-    np.logical_or: elementwise.logical_or,
-    np.logical_not: elementwise.logical_not,
-    np.isfinite: elementwise.isfinite,
-    np.isnan: elementwise.isnan,
+    np.logical_or: comparison.logical_or,
+    np.logical_not: comparison.logical_not,
+    np.isfinite: comparison.isfinite,
+    np.isnan: comparison.isnan,
 }
 
 

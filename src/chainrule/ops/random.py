@@ -30,7 +30,8 @@ from chainrule.core.types import (
     Shape,
     as_dtype,
 )
-from chainrule.ops.elementwise import cast, cos, log, minimum, sin, sqrt
+from chainrule.ops.elementwise import cos, log, minimum, sin, sqrt
+from chainrule.ops.promotion import cast
 from chainrule.ops.shape import concatenate, reshape, slice_axis
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

@@ -20,7 +20,8 @@ from chainrule.core.types import (
     normalize_axes,
     normalize_axis,
 )
-from chainrule.ops.elementwise import as_float, cast, equal
+from chainrule.ops.comparison import equal
+from chainrule.ops.promotion import as_float, cast
 from chainrule.ops.shape import broadcast_to, reshape
 
 Axis: TypeAlias = int | Sequence[int] | None

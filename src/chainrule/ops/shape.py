@@ -20,7 +20,7 @@ from chainrule.core.types import (
     normalize_axis,
     promote_dtypes,
 )
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 
 # Reshape, transpose, broadcast ---------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.core.graph import Primitive, Rule, example
 from chainrule.core.tensor import Tensor, TensorLike, bind
 from chainrule.core.types import Array, ArrayType, normalize_axes, normalize_axis
-from chainrule.ops.elementwise import as_float
+from chainrule.ops.promotion import as_float
 from chainrule.ops.reduce import EXAMPLES, Axis, reduced_shape, reduced_type, spread, sum_bound
 
 #: Elements of a block of rows: what is made of them on the way stays in the cache.

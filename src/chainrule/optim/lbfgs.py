@@ -14,7 +14,8 @@ from chainrule.core.tensor import Parameter, Tensor, as_tensor, no_grad, recordi
 from chainrule.core.types import FLOAT64, Array
 from chainrule.ops import reduce
 from chainrule.ops.creation import zeros_like
-from chainrule.ops.elementwise import abs, cast
+from chainrule.ops.elementwise import abs
+from chainrule.ops.promotion import cast
 from chainrule.ops.shape import concatenate, reshape, slice_axis
 from chainrule.optim.arguments import positive, whole
 from chainrule.optim.line_search import StrongWolfe, Trial

@@ -14,17 +14,10 @@ import math
 
 from chainrule.core.graph import Node
 from chainrule.core.tensor import Tensor
+from chainrule.ops.comparison import greater_equal, less_equal
 from chainrule.ops.contract import matmul
-from chainrule.ops.elementwise import (
-    abs,
-    cast,
-    cos,
-    divide,
-    greater_equal,
-    less_equal,
-    square,
-    where,
-)
+from chainrule.ops.elementwise import abs, cos, divide, square, where
+from chainrule.ops.promotion import cast
 from chainrule.ops.shape import swapaxes
 from chainrule.passes.movement import movement
 from chainrule.passes.patterns import is_normal, number, once, p, value_of, variables

@@ -16,7 +16,8 @@ import numpy as np
 from chainrule.core.graph import Node
 from chainrule.core.tensor import Tensor, bind, no_grad
 from chainrule.core.types import Dtype
-from chainrule.ops.elementwise import exp, log, minimum, not_equal, where
+from chainrule.ops.comparison import not_equal
+from chainrule.ops.elementwise import exp, log, minimum, where
 from chainrule.ops.reduce import max_p, reduced_shape, sum_bound
 from chainrule.ops.shape import broadcast_to, reshape, stack
 from chainrule.ops.softmax import logsumexp_p

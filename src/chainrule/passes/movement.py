@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.core.graph import PRIMITIVES, Node
 from chainrule.core.tensor import Tensor, bind
 from chainrule.core.types import Dtype, Shape
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.ops.shape import (
     broadcast_to,
     flip,

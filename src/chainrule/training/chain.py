@@ -20,7 +20,8 @@ from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.layers import Layer
 from chainrule.nn.module import Call
 from chainrule.ops.contract import matmul_p
-from chainrule.ops.elementwise import add_p, cast_p
+from chainrule.ops.elementwise import add_p
+from chainrule.ops.promotion import cast_p
 
 #: Layers that change nothing in inference, or only the shape: they are no part of f_l.
 _SILENT = ("Dropout", "Flatten", "GaussianNoise")

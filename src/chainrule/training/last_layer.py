@@ -11,7 +11,8 @@ from chainrule.losses import LastLayer, Loss, Output, Reading
 from chainrule.losses.cross_entropy import PROBABLE
 from chainrule.nn.activations import ACTIVATIONS, Activation
 from chainrule.nn.module import Module
-from chainrule.ops.elementwise import cast_p, exp_p, identity_p, sigmoid_p, softplus_p, tanh_p
+from chainrule.ops.elementwise import exp_p, identity_p, sigmoid_p, softplus_p, tanh_p
+from chainrule.ops.promotion import cast_p
 from chainrule.ops.shape import reshape_p
 from chainrule.ops.softmax import log_softmax_p, softmax_p
 

@@ -28,7 +28,7 @@ from chainrule.losses import loss as find_loss
 from chainrule.losses.output import check_units
 from chainrule.metrics import Metric, MetricsLike, metric_makers, metric_names
 from chainrule.nn.module import Module
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 from chainrule.optim import Optimizer
 from chainrule.optim import optimizer as find_optimizer
 from chainrule.optim.optimizer import checked

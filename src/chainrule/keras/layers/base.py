@@ -20,7 +20,7 @@ from chainrule.keras.serialization import is_own, is_serialized, serialize_keras
 from chainrule.keras.symbolic import apply, map_structure, symbols
 from chainrule.nn import layers as core
 from chainrule.nn.module import add_penalty
-from chainrule.ops.elementwise import as_float
+from chainrule.ops.promotion import as_float
 
 #: Arguments that every layer takes; see ``Adapted.adopt``.
 COMMON = (

@@ -13,7 +13,8 @@ from chainrule.core.tensor import Parameter, Tensor, as_tensor, known
 from chainrule.core.types import FLOAT64, Array, ArrayType
 from chainrule.keras.layers.base import Adapted, translated
 from chainrule.keras.serialization import deserialize_keras_object, serialize_keras_object
-from chainrule.ops.elementwise import as_float, maximum, sqrt
+from chainrule.ops.elementwise import maximum, sqrt
+from chainrule.ops.promotion import as_float
 from chainrule.ops.shape import reshape
 
 

@@ -16,7 +16,7 @@ from chainrule.core.types import Array, ArrayType, Shape
 from chainrule.keras.arguments import unknown_argument
 from chainrule.keras.logits import logits_of
 from chainrule.keras.serialization import is_own, serialize_keras_object, without_unknown
-from chainrule.ops.elementwise import as_float, cast
+from chainrule.ops.promotion import as_float, cast
 from chainrule.ops.reduce import mean
 from chainrule.ops.reduce import sum as sum_
 from chainrule.ops.shape import reshape

@@ -69,7 +69,7 @@ from chainrule.keras.serialization import (
     is_serialized,
     serialize_keras_object,
 )
-from chainrule.ops.elementwise import as_float
+from chainrule.ops.promotion import as_float
 
 __all__ = [
     "AUC",

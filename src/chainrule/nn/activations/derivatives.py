@@ -9,17 +9,14 @@ from __future__ import annotations
 import math
 
 from chainrule.core.tensor import Tensor, TensorLike
+from chainrule.ops.comparison import equal, logical_and
 from chainrule.ops.creation import eye, ones_like
 from chainrule.ops.elementwise import (
     abs,
     add,
-    as_float,
-    cast,
     divide,
-    equal,
     erf,
     exp,
-    logical_and,
     minimum,
     multiply,
     sigmoid,
@@ -30,6 +27,7 @@ from chainrule.ops.elementwise import (
     where,
 )
 from chainrule.ops.functional import SELU_ALPHA, SELU_LAMBDA
+from chainrule.ops.promotion import as_float, cast
 from chainrule.ops.reduce import max, sum
 from chainrule.ops.shape import expand_dims, reshape
 from chainrule.ops.softmax import softmax

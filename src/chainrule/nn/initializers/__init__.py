@@ -31,7 +31,7 @@ from chainrule.nn.initializers.scaling import (
     fans,
 )
 from chainrule.nn.named import Names
-from chainrule.ops.elementwise import cast
+from chainrule.ops.promotion import cast
 
 __all__ = [
     "INITIALIZERS",

@@ -12,10 +12,11 @@ from chainrule.core.graph import Graph, Primitive, example
 from chainrule.core.tensor import Tensor, bind, mode
 from chainrule.core.tree import rebuild
 from chainrule.core.types import BOOL, FLOAT64, INT64, Array, ArrayType, TupleType
+from chainrule.ops.comparison import less
 from chainrule.ops.control.branch import check_inputs
 from chainrule.ops.control.subgraph import Body, Captures, Cell, closed, numbered, placeholder
 from chainrule.ops.control.trees import callable_of, condition_of, matching, tensors_of
-from chainrule.ops.elementwise import less, multiply, sin
+from chainrule.ops.elementwise import multiply, sin
 from chainrule.ops.reduce import sum
 from chainrule.ops.tuples import items
 

@@ -32,7 +32,8 @@ from chainrule.core.tensor import (
 )
 from chainrule.core.tree import leaves, rebuild
 from chainrule.core.types import ArrayType
-from chainrule.ops.elementwise import cast, identity_p
+from chainrule.ops.elementwise import identity_p
+from chainrule.ops.promotion import cast
 from chainrule.ops.tuples import item_p
 
 # Graphs in attributes ------------------------------------------------------------------------

@@ -13,7 +13,8 @@ import numpy as np
 from chainrule.core.errors import ArgumentError, nearest
 from chainrule.core.tensor import Operand, Tensor, TensorLike, as_tensor, known
 from chainrule.core.types import FLOAT64
-from chainrule.ops.elementwise import cast, maximum, where
+from chainrule.ops.elementwise import maximum, where
+from chainrule.ops.promotion import cast
 from chainrule.optim.arguments import checked, whole
 
 
