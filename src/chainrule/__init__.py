@@ -17,7 +17,8 @@ from chainrule.compiler.recording import record
 from chainrule.compiler.trace import trace
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import Parameter, Tensor, no_grad
+from chainrule.core.mode import no_grad
+from chainrule.core.tensor import Parameter, Tensor
 from chainrule.nn import initializers, regularizers
 from chainrule.nn.branches import Add, Concatenate, Residual
 from chainrule.nn.embedding import Embedding

@@ -12,7 +12,7 @@ from chainrule.core.errors import (
     GraphError,
     TracingError,
 )
-from chainrule.core.tensor import mode
+from chainrule.core.mode import mode
 
 RNG = np.random.default_rng(0)
 

@@ -11,7 +11,8 @@ import pytest
 import chainrule as cr
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError, TracingError
 from chainrule.core.graph import PRIMITIVES
-from chainrule.core.tensor import Operand, bind, recording, unknown
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Operand, bind, unknown
 from chainrule.core.types import FLOAT32, ArrayType
 
 # Attributes and conversions ------------------------------------------------------------------

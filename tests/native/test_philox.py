@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.core.graph import PRIMITIVES
-from chainrule.core.tensor import Parameter, Tensor, Tracer, answering, bind
+from chainrule.core.mode import Tracer, answering
+from chainrule.core.tensor import Parameter, Tensor, bind
 from chainrule.ops.random import Generator
 
 STATES = [

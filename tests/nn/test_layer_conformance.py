@@ -15,7 +15,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.errors import ShapeError
-from chainrule.core.tensor import Tracer, answering, unknown
+from chainrule.core.mode import Tracer, answering
+from chainrule.core.tensor import unknown
 from chainrule.core.types import ArrayType
 from chainrule.nn.layers import LAYERS, Example, Layer, layer_from_config, layer_to_config
 

@@ -10,7 +10,8 @@ import scipy.special
 import chainrule as cr
 from chainrule.compiler.trace import TracedGraph
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import mode, unknown
+from chainrule.core.mode import mode
+from chainrule.core.tensor import unknown
 from chainrule.core.types import ArrayType
 from chainrule.passes import optimize, stabilized
 from chainrule.passes.logarithms import has_log

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.core.tensor import mode
+from chainrule.core.mode import mode
 from chainrule.passes import optimize, stabilized
 
 Tensor = Any

@@ -9,7 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import Tensor, bind, recording, unknown
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Tensor, bind, unknown
 from chainrule.core.types import ArrayType
 from chainrule.ops.elementwise import identity
 from chainrule.ops.promotion import cast_p

@@ -10,7 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule.compiler.trace import TracedGraph
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import mode
+from chainrule.core.mode import mode
 from chainrule.passes import optimize, stabilized
 
 LIMITS = {"float32": 100.0, "float64": 1000.0}

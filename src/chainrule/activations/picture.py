@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 
 from chainrule.core.errors import ArgumentError
-from chainrule.core.tensor import no_grad
+from chainrule.core.mode import no_grad
 from chainrule.core.types import Array
 from chainrule.data.files import atomic_write
 from chainrule.nn.activations import Activation

@@ -12,7 +12,8 @@ from typing import Any
 from chainrule.autodiff.forward import push_forward
 from chainrule.autodiff.partition import Joint, moved_outputs
 from chainrule.core.graph import Graph, Node
-from chainrule.core.tensor import Tensor, bind, in_place_of, recording
+from chainrule.core.mode import in_place_of, recording
+from chainrule.core.tensor import Tensor, bind
 from chainrule.core.types import INT64, ArrayType
 from chainrule.ops.comparison import less
 from chainrule.ops.control.branch import cond_p

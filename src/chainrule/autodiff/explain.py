@@ -12,7 +12,8 @@ import numpy as np
 from chainrule.autodiff.reverse import freshen, pull_back
 from chainrule.core.errors import ArgumentError, ShapeError
 from chainrule.core.graph import Node, ancestors
-from chainrule.core.tensor import Tensor, as_tensor, known, recording, unknown
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Tensor, as_tensor, known, unknown
 from chainrule.core.types import BOOL, FLOAT64, Array, ArrayType
 from chainrule.ops.creation import ones_like
 

@@ -8,7 +8,8 @@ from typing import Any
 from chainrule.autodiff.reverse import freshen, match_leaves, release
 from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Node, ancestors
-from chainrule.core.tensor import Tensor, as_tensor, mode, recording
+from chainrule.core.mode import mode, recording
+from chainrule.core.tensor import Tensor, as_tensor
 from chainrule.core.tree import leaves, rebuild
 from chainrule.core.types import TupleType
 from chainrule.ops.creation import zeros_like

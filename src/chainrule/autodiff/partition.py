@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from chainrule.autodiff.reverse import pull_back
 from chainrule.core.graph import Graph, Node, ancestors
-from chainrule.core.tensor import Tensor, recording
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Tensor
 from chainrule.ops.control.subgraph import apply_graph, placeholder
 from chainrule.ops.creation import zeros_like
 

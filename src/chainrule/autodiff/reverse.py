@@ -13,17 +13,8 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
 from chainrule.core.graph import Node, Primitive, ancestors
-from chainrule.core.tensor import (
-    Operand,
-    Tensor,
-    TensorLike,
-    as_tensor,
-    mode,
-    part,
-    recording,
-    scope_kept,
-    unknown,
-)
+from chainrule.core.mode import mode, part, recording, scope_kept
+from chainrule.core.tensor import Operand, Tensor, TensorLike, as_tensor, unknown
 from chainrule.core.tree import leaves, rebuild, tree_map
 from chainrule.core.types import FLOAT64, Shape, is_float
 from chainrule.ops.creation import ones_like, zeros, zeros_like

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from chainrule.autodiff.forward import push_forward
 from chainrule.autodiff.reverse import fresh, pull_back
 from chainrule.core.graph import Graph, Primitive
-from chainrule.core.tensor import Tensor, recording
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Tensor
 from chainrule.core.types import Array, TupleType
 from chainrule.ops.control.subgraph import apply_graph
 from chainrule.ops.creation import zeros_like

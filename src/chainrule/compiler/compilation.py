@@ -25,7 +25,8 @@ from chainrule.compiler.surroundings import Surroundings
 from chainrule.compiler.trace import Lifting, TracedGraph, tracing
 from chainrule.core.errors import ChainruleError
 from chainrule.core.graph import Graph, known_data
-from chainrule.core.tensor import Tensor, mode, unknown
+from chainrule.core.mode import mode
+from chainrule.core.tensor import Tensor, unknown
 from chainrule.core.types import Array, ArrayType
 from chainrule.passes import optimize, stabilized
 

@@ -12,7 +12,7 @@ from chainrule.compiler.report import Explanation, explanation
 from chainrule.compiler.signature import Call, changed_rows, distance, take_apart
 from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Graph
-from chainrule.core.tensor import mode
+from chainrule.core.mode import mode
 
 if TYPE_CHECKING:
     from chainrule.compiler.compilation import Compilation, Instance

@@ -9,7 +9,8 @@ from types import FrameType
 
 from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Graph, Node, ancestors, next_order
-from chainrule.core.tensor import Operand, Tensor, mode
+from chainrule.core.mode import mode
+from chainrule.core.tensor import Operand, Tensor
 
 
 class Recording:

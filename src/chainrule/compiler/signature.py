@@ -15,7 +15,8 @@ import numpy as np
 
 from chainrule.compiler.surroundings import snapshot
 from chainrule.core.graph import known_data
-from chainrule.core.tensor import Number, Operand, Parameter, Tensor, as_tensor, mode, unknown
+from chainrule.core.mode import mode
+from chainrule.core.tensor import Number, Operand, Parameter, Tensor, as_tensor, unknown
 from chainrule.core.types import FLOAT64, INT64, Array, ArrayType
 
 _ARRAY, _NUMBER, _STATIC = "array", "number", "static"

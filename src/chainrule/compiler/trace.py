@@ -11,17 +11,8 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError, ChainruleError
 from chainrule.core.graph import Graph, Node
-from chainrule.core.tensor import (
-    Operand,
-    Parameter,
-    Tensor,
-    Tracer,
-    answering,
-    as_tensor,
-    known,
-    mode,
-    unknown,
-)
+from chainrule.core.mode import Tracer, answering, mode
+from chainrule.core.tensor import Operand, Parameter, Tensor, as_tensor, known, unknown
 from chainrule.core.tree import leaves, rebuild, tree_map
 from chainrule.core.types import Array
 

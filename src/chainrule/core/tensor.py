@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
@@ -18,7 +16,8 @@ from chainrule.core.errors import (
     TracingError,
 )
 from chainrule.core.graph import Node, Primitive, known_data, next_order
-from chainrule.core.origin import Origin, Part, Source, users_line
+from chainrule.core.mode import current_origin, mode
+from chainrule.core.origin import Source, users_line
 from chainrule.core.types import (
     BOOL,
     DEFAULT_FLOAT,
@@ -36,98 +35,6 @@ from chainrule.core.types import (
 TensorLike: TypeAlias = Any
 
 _ndarray = np.ndarray
-
-
-class Tracer:
-    """What parameters ask instead of their own cells while it is installed.
-
-    By default it changes nothing. ``compiler.trace`` lifts what is read to inputs.
-    """
-
-    def read(self, parameter: Parameter) -> Tensor:
-        """Return the parameter's value."""
-        return parameter._value
-
-    def assign(self, parameter: Parameter, value: Tensor) -> None:
-        """Set the parameter's value, which has its shape."""
-        parameter._value = parameter._leaf(known(value.astype(parameter.dtype), "assign()"))
-
-    def read_grad(self, parameter: Parameter) -> Tensor | None:
-        """Return the parameter's gradient."""
-        return parameter._grad
-
-    def assign_grad(self, parameter: Parameter, grad: Tensor | None) -> None:
-        """Set the parameter's gradient."""
-        parameter._grad = grad
-
-
-class _Mode(threading.local):
-    """What ``bind`` and ``Parameter`` do, thread by thread."""
-
-    recording: bool = True
-    #: Answers for the parameters; set while a graph is traced.
-    tracer: Tracer | None = None
-    #: What backward passes over traced values do first: ``(outputs, stop)`` to the outputs of
-    #: an equal graph that is better to differentiate.
-    rewriter: Callable[[Sequence[Tensor], Sequence[Node]], list[Tensor]] | None = None
-    #: Where nodes that are evaluated are noted, each with its origin.
-    notebook: list[Tensor] | None = None
-    #: What goes into the ``Origin`` of nodes.
-    scope: tuple[str, ...] = ()
-    part: Part = "forward"
-    source: Source | None = None
-    #: Where nodes come from that are made in place of others.
-    origin: Origin | None = None
-
-
-mode = _Mode()
-
-
-def _origin() -> Origin:
-    return mode.origin or Origin(mode.source or users_line(), mode.scope, mode.part)
-
-
-@contextmanager
-def answering(tracer: Tracer | None) -> Iterator[None]:
-    """Let a tracer answer for the parameters inside the block; ``None``: they themselves."""
-    before = mode.tracer
-    mode.tracer = tracer
-    try:
-        yield
-    finally:
-        mode.tracer = before
-
-
-@contextmanager
-def part(name: Part) -> Iterator[None]:
-    """Say what the nodes that are made inside the block are for."""
-    before = mode.part
-    mode.part = name
-    try:
-        yield
-    finally:
-        mode.part = before
-
-
-@contextmanager
-def scope_kept() -> Iterator[None]:
-    """Restore the scope and the line that nodes are made for when the block ends."""
-    before = mode.scope, mode.source
-    try:
-        yield
-    finally:
-        mode.scope, mode.source = before
-
-
-@contextmanager
-def in_place_of(node: Node) -> Iterator[None]:
-    """Give the nodes that are made inside the block the origin of the one that they replace."""
-    before = mode.origin
-    mode.origin = node.origin
-    try:
-        yield
-    finally:
-        mode.origin = before
 
 
 class Operand:
@@ -589,7 +496,7 @@ def _noted(
     """Return a value that is linked to what it was computed from, whether it is tracked or not."""
     tracked = tracked and mode.recording and (type(data) is tuple or data.dtype.kind == "f")
     result = Tensor(data, primitive, inputs, attrs, tracked)
-    result._origin = _origin()
+    result._origin = current_origin()
     notebook.append(result)
     return result
 
@@ -599,7 +506,7 @@ def _trace(primitive: Primitive, inputs: tuple[Tensor, ...], attrs: Mapping[str,
     moves = isinstance(kind, TupleType) or kind.dtype.kind == "f"
     tracked = mode.recording and moves and any(x.tracked for x in inputs)
     result = unknown(kind, primitive, inputs, attrs, tracked)
-    result._origin = _origin()
+    result._origin = current_origin()
     return result
 
 
@@ -680,29 +587,3 @@ def _holds_arrays(x: Any) -> bool:
     while isinstance(x, list | tuple) and x:
         x = x[0]
     return isinstance(x, _ndarray | np.generic)
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Record nothing inside the block: no gradient will be asked for.
-
-    >>> import chainrule as cr
-    >>> w = cr.Parameter(2.0)
-    >>> with cr.no_grad():
-    ...     y = w * w
-    >>> y.tracked
-    False
-    """
-    with recording(False):
-        yield
-
-
-@contextmanager
-def recording(on: bool) -> Iterator[None]:
-    """Switch recording on or off inside the block."""
-    before = mode.recording
-    mode.recording = on
-    try:
-        yield
-    finally:
-        mode.recording = before

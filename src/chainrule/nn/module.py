@@ -14,7 +14,8 @@ import numpy as np
 
 from chainrule.core.errors import ChainruleError, DtypeError, ShapeError
 from chainrule.core.keywords import Explained
-from chainrule.core.tensor import Parameter, Tensor, TensorLike, answering, as_tensor, mode
+from chainrule.core.mode import answering, mode
+from chainrule.core.tensor import Parameter, Tensor, TensorLike, as_tensor
 from chainrule.core.types import ArrayType
 from chainrule.ops.elementwise import add, square
 from chainrule.ops.reduce import sum as sum_

@@ -1,7 +1,7 @@
 """What defines an elementwise primitive: one partial derivative an argument serves both modes.
 
-``partials`` holds, for each argument, ``(g, ans, *xs)`` to ``g`` times the partial derivative; being
-elementwise, it is its own transpose, and so serves both as the VJP and as the JVP.
+``partials`` holds, for each argument, ``(g, ans, *xs)`` to ``g`` times the partial derivative;
+being elementwise, it is its own transpose, and so serves both as the VJP and as the JVP.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule.core.errors import ArgumentError, DtypeError, ShapeError
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind, mode
+from chainrule.core.mode import mode
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind
 from chainrule.core.types import FLOAT32, normalize_axis
 from chainrule.ops.checks import check_range
 from chainrule.ops.comparison import equal

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import ArgumentError, ChainruleError
-from chainrule.core.tensor import Parameter, Tensor, as_tensor, no_grad, recording
+from chainrule.core.mode import no_grad, recording
+from chainrule.core.tensor import Parameter, Tensor, as_tensor
 from chainrule.core.types import FLOAT64, Array
 from chainrule.ops import reduce
 from chainrule.ops.creation import zeros_like

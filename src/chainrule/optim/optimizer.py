@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError, ShapeError, nearest
 from chainrule.core.keywords import Explained
-from chainrule.core.tensor import Parameter, Tensor, no_grad, part
+from chainrule.core.mode import no_grad, part
+from chainrule.core.tensor import Parameter, Tensor
 from chainrule.core.types import Array, Dtype
 from chainrule.ops.creation import full
 from chainrule.optim.arguments import checked, float64, positive

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.core.graph import Node
-from chainrule.core.tensor import Tensor, bind, no_grad
+from chainrule.core.mode import no_grad
+from chainrule.core.tensor import Tensor, bind
 from chainrule.core.types import Dtype
 from chainrule.ops.comparison import not_equal
 from chainrule.ops.elementwise import exp, log, minimum, where

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chainrule.core.graph import Graph, Node
-from chainrule.core.tensor import Tensor, bind, in_place_of, recording
+from chainrule.core.mode import in_place_of, recording
+from chainrule.core.tensor import Tensor, bind
 from chainrule.ops.control.branch import cond_p
 from chainrule.ops.control.looping import while_p
 from chainrule.ops.control.scanning import scan_p

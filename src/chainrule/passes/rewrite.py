@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.graph import Graph, Node, next_order
-from chainrule.core.tensor import Tensor, in_place_of, recording, unknown
+from chainrule.core.mode import in_place_of, recording
+from chainrule.core.tensor import Tensor, unknown
 from chainrule.core.types import Array, TupleType
 from chainrule.passes.patterns import COMMUTATIVE, Context, turns_tracking
 from chainrule.passes.rules import Rules

@@ -15,7 +15,8 @@ from typing import Any
 
 from chainrule.core.errors import ArgumentError, ShapeError
 from chainrule.core.graph import Node, ancestors
-from chainrule.core.tensor import Tensor, recording
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Tensor
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.layers import Layer
 from chainrule.nn.module import Call

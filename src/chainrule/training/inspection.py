@@ -16,15 +16,8 @@ import numpy as np
 from chainrule.autodiff.reverse import fresh, pull_back
 from chainrule.core.errors import ArgumentError
 from chainrule.core.graph import Node
-from chainrule.core.tensor import (
-    Parameter,
-    Tensor,
-    Tracer,
-    answering,
-    as_tensor,
-    known,
-    recording,
-)
+from chainrule.core.mode import Tracer, answering, recording
+from chainrule.core.tensor import Parameter, Tensor, as_tensor, known
 from chainrule.core.types import Array
 from chainrule.losses import CustomLoss, Loss
 from chainrule.nn.module import collecting_penalties, watching

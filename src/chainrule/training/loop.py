@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.core.errors import ChainruleError
-from chainrule.core.tensor import known, no_grad
+from chainrule.core.mode import no_grad
+from chainrule.core.tensor import known
 from chainrule.core.types import Array
 from chainrule.metrics import Metric, metric_names
 from chainrule.ops.random import default_generator

@@ -21,7 +21,8 @@ from chainrule.core.errors import (
     TracingError,
 )
 from chainrule.core.keywords import explained
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor, no_grad, unknown
+from chainrule.core.mode import no_grad
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, unknown
 from chainrule.core.types import FLOAT32, Array, ArrayType, Dtype
 from chainrule.losses import Loss, Reading
 from chainrule.losses import loss as find_loss

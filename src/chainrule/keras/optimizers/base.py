@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from chainrule import optim as core
 from chainrule.core.errors import ArgumentError
-from chainrule.core.tensor import Operand, Parameter, Tensor, no_grad
+from chainrule.core.mode import no_grad
+from chainrule.core.tensor import Operand, Parameter, Tensor
 from chainrule.keras.arguments import refuse, renamed
 from chainrule.keras.optimizers.schedules import InverseTimeDecay, of_schedule
 from chainrule.keras.serialization import (

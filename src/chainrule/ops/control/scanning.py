@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.core.errors import ArgumentError, GraphError, ShapeError
 from chainrule.core.graph import Graph, Primitive, example
-from chainrule.core.tensor import Tensor, bind, mode
+from chainrule.core.mode import mode
+from chainrule.core.tensor import Tensor, bind
 from chainrule.core.tree import rebuild
 from chainrule.core.types import FLOAT64, Array, ArrayType, TupleType
 from chainrule.ops.control.branch import check_inputs

@@ -18,18 +18,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.graph import Graph, Node, next_order
-from chainrule.core.tensor import (
-    Parameter,
-    Tensor,
-    Tracer,
-    answering,
-    as_tensor,
-    bind,
-    in_place_of,
-    mode,
-    recording,
-    unknown,
-)
+from chainrule.core.mode import Tracer, answering, in_place_of, mode, recording
+from chainrule.core.tensor import Parameter, Tensor, as_tensor, bind, unknown
 from chainrule.core.tree import leaves, rebuild
 from chainrule.core.types import ArrayType
 from chainrule.ops.elementwise import identity_p

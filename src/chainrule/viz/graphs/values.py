@@ -12,7 +12,8 @@ from chainrule.autodiff.reverse import pull_back
 from chainrule.compiler.trace import TracedGraph
 from chainrule.core.errors import ArgumentError, ShapeError
 from chainrule.core.graph import Graph, Node
-from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind, known, recording
+from chainrule.core.mode import recording
+from chainrule.core.tensor import Tensor, TensorLike, as_tensor, bind, known
 from chainrule.core.tree import leaves
 from chainrule.core.types import Array, is_float
 from chainrule.ops.control.subgraph import is_cut
