@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras_networks import LABELS, ONE_HOT, X, blobs, fitted, network
 
 import chainrule as cr
 from chainrule import keras
@@ -30,33 +31,6 @@ model.fit(X_train, Y_train, nb_epoch=5, batch_size=32)
 
 loss = model.evaluate(X_test, Y_test, batch_size=32)
 """  # noqa: W293 - the lecture's own
-
-
-def blobs(n: int = 800, features: int = 100, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    centers = rng.normal(size=(classes, features))
-    labels = rng.integers(0, classes, n)
-    x = centers[labels] + 0.5 * rng.normal(size=(n, features))
-    return x.astype(np.float32), labels
-
-
-X, LABELS = blobs(60, 4, 3)
-ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
-
-
-def network(last: str = "softmax", **first: Any) -> keras.Sequential:
-    return keras.Sequential(
-        [
-            keras.layers.Dense(6, activation="tanh", input_shape=(4,), **first),
-            keras.layers.Dense(3, activation=last),
-        ]
-    )
-
-
-def fitted(**options: Any) -> Any:
-    model = network()
-    model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    return model.fit(X, ONE_HOT, verbose=0, **options)
 
 
 def test_the_listing_of_the_lecture_learns() -> None:
